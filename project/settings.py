@@ -1,0 +1,182 @@
+"""The site's settings, all from the environment (`docs/reference/settings.md`).
+
+A file `.local/env` of the checkout, written by `script/up`, is read first; the environment wins.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from project import embedded_postgres
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+FACEID_BASES = {
+    "sgp": "https://api-sgp.megvii.com",
+    "idn": "https://api-idn.megvii.com",
+}
+
+env = environ.Env()
+LOCAL_DIR = Path(env.str("LOCAL_DIR", str(BASE_DIR / ".local")))
+if (LOCAL_DIR / "env").is_file():
+    env.read_env(LOCAL_DIR / "env")
+
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "procrastinate.contrib.django",
+    "verification",
+]
+
+MIDDLEWARE = [
+    "verification.api.middleware.ProblemMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "verification.admin.middleware.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+
+def _database() -> dict[str, Any]:
+    """Return the database of DATABASE_URL, else the embedded PostgreSQL's."""
+    url = env.str("DATABASE_URL", "")
+    if not url:
+        server = embedded_postgres.status(LOCAL_DIR / "postgres")
+        # Commands that need no database must work before it was started; the others fail with
+        # a connection error that names this directory.
+        url = server.url() if server else "postgres://verification@%2Fembedded-postgresql-is-not-running/verification"
+    database: dict[str, Any] = env.db_url_config(url)
+    if database["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database")
+    pool = {
+        "min_size": env.int("DATABASE_POOL_MIN", 2),
+        "max_size": env.int("DATABASE_POOL_MAX", 16),
+        "timeout": env.float("DATABASE_POOL_TIMEOUT_S", 2.0),
+    }
+    database["OPTIONS"] = {
+        **database.get("OPTIONS", {}),
+        "connect_timeout": 5,
+        "pool": pool if env.bool("DATABASE_POOL", True) else False,
+    }
+    return database
+
+
+DATABASES = {"default": _database()}
+CONN_HEALTH_CHECKS = True
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = env.str("TIME_ZONE", "UTC")
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+WHITENOISE_USE_FINDERS = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# The API parses its own bodies, within its own limits; nothing else may send large ones.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+HTTPS = env.bool("HTTPS", not DEBUG)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if HTTPS else 0)
+if proxy_header := env.str("PROXY_HTTPS_HEADER", ""):
+    SECURE_PROXY_SSL_HEADER = (proxy_header, "https")
+
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Verification API",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+
+def _faceid_base(region: str) -> str:
+    """Return the base URL of a region; `sandbox` is the development server."""
+    if region == "sandbox":
+        return env.str("FACEID_SANDBOX_URL", "http://127.0.0.1:8001")
+    if region not in FACEID_BASES:
+        raise ImproperlyConfigured(f"FACEID_REGION must be sgp, idn or sandbox, not {region!r}")
+    return FACEID_BASES[region]
+
+
+FACEID_REGION = env.str("FACEID_REGION", "sandbox" if DEBUG else "sgp")
+VERIFICATION: dict[str, Any] = {
+    "FACEID_REGION": FACEID_REGION,
+    "FACEID_BASE_URL": _faceid_base(FACEID_REGION),
+    "FACEID_API_KEY": env.str("FACEID_API_KEY"),
+    "FACEID_API_SECRET": env.str("FACEID_API_SECRET"),
+    "FACEID_TIMEOUT_S": env.float("FACEID_TIMEOUT_S", 25.0),
+    "KEYRING": env.str("VERIFICATION_KEYRING", ""),
+    "KEYRING_DIR": env.str("VERIFICATION_KEYRING_DIR", ""),
+    "DIGEST_KEY": env.str("VERIFICATION_DIGEST_KEY"),
+}
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+}

@@ -1,0 +1,29 @@
+"""The site's settings for the suite: throw-away keys, the sandbox region, its own PostgreSQL."""
+
+import os
+from pathlib import Path
+
+THROW_AWAY = {
+    "SECRET_KEY": "only-for-tests-" + "x" * 40,
+    "DEBUG": "false",
+    "HTTPS": "false",
+    "FACEID_REGION": "sandbox",
+    "FACEID_API_KEY": "demo_key_0123456789abcdef",
+    "FACEID_API_SECRET": "demo_secret_fedcba9876543210",
+    "VERIFICATION_KEYRING": "test-1:" + "A" * 43 + "=",
+    "VERIFICATION_DIGEST_KEY": "B" * 43 + "=",
+    "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
+    "LOG_LEVEL": "WARNING",
+}
+for _name, _value in THROW_AWAY.items():
+    os.environ[_name] = _value
+
+if "DATABASE_URL" not in os.environ:
+    from project import embedded_postgres
+
+    _home = Path(__file__).resolve().parent.parent / ".local" / "test-postgres"
+    os.environ["DATABASE_URL"] = embedded_postgres.start(_home, durable=False).url()
+
+from project.settings import *  # noqa: E402, F403 - the environment had to be set first
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

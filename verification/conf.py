@@ -1,0 +1,93 @@
+"""The app's settings as one frozen value, read from Django's `VERIFICATION` dictionary.
+
+`docs/reference/settings.md` documents each of them; an unknown or malformed one is an error.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+from verification.vault.errors import KeyringError
+from verification.vault.keyring import Keyring, parse_keyring, read_keyring
+
+MIN_DIGEST_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Conf:
+    """Each field is the lower-case name of a key of `VERIFICATION`."""
+
+    faceid_region: str
+    faceid_base_url: str
+    faceid_api_key: str
+    faceid_api_secret: str = field(repr=False)
+    digest_key: bytes = field(repr=False)
+    keyring: Keyring = field(repr=False)
+    faceid_timeout_s: float = 25.0
+    faceid_pool_size: int = 64
+    sign_life_s: int = 300
+    max_body_bytes: int = 10 * 1024 * 1024
+    body_timeout_s: float = 15.0
+    max_bytes_in_flight: int = 512 * 1024 * 1024
+    reaper_grace_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuse figures that would switch a limit off."""
+        for name in ("faceid_timeout_s", "body_timeout_s", "sign_life_s", "faceid_pool_size"):
+            if getattr(self, name) <= 0:
+                raise ImproperlyConfigured(f"VERIFICATION['{name.upper()}'] must be above zero")
+
+
+@lru_cache(maxsize=1)
+def get_conf() -> Conf:
+    """Return the settings; ImproperlyConfigured names the first one that is wrong."""
+    return build_conf(getattr(settings, "VERIFICATION", {}))
+
+
+def build_conf(given: Mapping[str, Any]) -> Conf:
+    """Make a Conf of upper-case keys; `KEYRING` and `KEYRING_DIR` exclude each other."""
+    values = {key.lower(): value for key, value in given.items()}
+    values["keyring"] = _keyring(values.pop("keyring", ""), values.pop("keyring_dir", ""))
+    values["digest_key"] = _digest_key(values.get("digest_key", ""))
+    known = {each.name for each in fields(Conf)}
+    if unknown := sorted(set(values) - known):
+        raise ImproperlyConfigured(f"VERIFICATION has unknown keys: {', '.join(unknown).upper()}")
+    try:
+        return Conf(**values)
+    except TypeError as error:
+        raise ImproperlyConfigured(f"VERIFICATION is incomplete: {error}") from error
+
+
+def _keyring(text: str, directory: str) -> Keyring:
+    if bool(text) == bool(directory):
+        raise ImproperlyConfigured("set one of VERIFICATION['KEYRING'] and ['KEYRING_DIR']")
+    try:
+        return parse_keyring(text) if text else read_keyring(Path(directory))
+    except KeyringError as error:
+        raise ImproperlyConfigured(f"VERIFICATION['KEYRING']: {error}") from error
+
+
+def _digest_key(encoded: str) -> bytes:
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise ImproperlyConfigured("VERIFICATION['DIGEST_KEY'] is not Base64") from None
+    if len(key) < MIN_DIGEST_KEY_BYTES:
+        raise ImproperlyConfigured("VERIFICATION['DIGEST_KEY'] needs at least 32 bytes")
+    return key
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "VERIFICATION":
+        get_conf.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,175 @@
+"""Attempts: one row for each try to verify one person with one biz_token."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Length
+
+from verification.lifecycle import OPEN, SETTLED, State
+from verification.models.client import ApiClient
+from verification.models.fields import ExactDecimalField, ExactJSONField
+from verification.models.session import VerificationSession
+from verification.outcomes import Outcome
+
+models.BinaryField.register_lookup(Length)
+
+REFERENCES = ("ref1", "ref2", "idcard")
+THRESHOLDS = ("1e-3", "1e-4", "1e-5", "1e-6")
+SHA256_BYTES = 32
+MAX_PACKET_BYTES = 10 * 1024 * 1024
+
+
+def threshold_column(reference: str, error_rate: str) -> str:
+    """Return the column of a reference's threshold: `ref1`, `1e-3` -> `ref1_threshold_1e3`."""
+    return f"{reference}_threshold_{error_rate.replace('-', '')}"
+
+
+def _within(column: str, top: int) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        name=f"attempt_{column}_range",
+        condition=Q(**{f"{column}__isnull": True})
+        | Q(**{f"{column}__gte": 0, f"{column}__lte": top}),
+    )
+
+
+def _score_ranges() -> list[models.BaseConstraint]:
+    percent = [f"{reference}_confidence" for reference in REFERENCES]
+    percent += [threshold_column(ref, rate) for ref in REFERENCES for rate in THRESHOLDS]
+    fractions = ("attack_score", "attack_threshold")
+    return [_within(column, 100) for column in percent] + [_within(each, 1) for each in fractions]
+
+
+class VerificationAttempt(models.Model):
+    """The lasting record of one attempt: what came in, what was sent, what was answered.
+
+    Texts of the vendor stand here bounded and with control characters made visible; the exact
+    bytes are in the evidence. Scores keep the vendor's digits. The packet itself is never kept.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    client = models.ForeignKey(ApiClient, on_delete=models.PROTECT, related_name="attempts")
+    session = models.ForeignKey(
+        VerificationSession, on_delete=models.PROTECT, null=True, related_name="attempts"
+    )
+    region = models.CharField(max_length=16)
+    token_digest = models.BinaryField()
+    idempotency_key = models.CharField(max_length=255, null=True)
+    packet_sha256 = models.BinaryField()
+    packet_size_bytes = models.PositiveIntegerField()
+
+    state = models.CharField(
+        max_length=10, choices=[(each.value, each.value.replace("_", " ")) for each in State]
+    )
+    send_no = models.PositiveIntegerField()
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    deadline_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    reconciled_at = models.DateTimeField(null=True)
+
+    biz_no = models.CharField(max_length=512, null=True)
+    subject = models.CharField(max_length=128, null=True)
+    request_id = models.CharField(max_length=200, null=True)
+    http_status = models.PositiveSmallIntegerField(null=True)
+    time_used_ms = models.BigIntegerField(null=True)
+    error_code = models.CharField(max_length=200, null=True)
+    error_argument = models.CharField(max_length=1000, null=True)
+
+    result_code = models.IntegerField(null=True)
+    result_message = models.CharField(max_length=1000, null=True)
+    outcome = models.CharField(
+        max_length=16,
+        null=True,
+        choices=[(each.value, each.value.replace("_", " ")) for each in Outcome],
+    )
+    billable = models.BooleanField(null=True)
+
+    attack_score = ExactDecimalField(null=True)
+    attack_threshold = ExactDecimalField(null=True)
+    is_attack = models.BooleanField(null=True)
+    ref1_confidence = ExactDecimalField(null=True)
+    ref1_threshold_1e3 = ExactDecimalField(null=True)
+    ref1_threshold_1e4 = ExactDecimalField(null=True)
+    ref1_threshold_1e5 = ExactDecimalField(null=True)
+    ref1_threshold_1e6 = ExactDecimalField(null=True)
+    ref2_confidence = ExactDecimalField(null=True)
+    ref2_threshold_1e3 = ExactDecimalField(null=True)
+    ref2_threshold_1e4 = ExactDecimalField(null=True)
+    ref2_threshold_1e5 = ExactDecimalField(null=True)
+    ref2_threshold_1e6 = ExactDecimalField(null=True)
+    idcard_confidence = ExactDecimalField(null=True)
+    idcard_threshold_1e3 = ExactDecimalField(null=True)
+    idcard_threshold_1e4 = ExactDecimalField(null=True)
+    idcard_threshold_1e5 = ExactDecimalField(null=True)
+    idcard_threshold_1e6 = ExactDecimalField(null=True)
+
+    device_level = models.CharField(max_length=100, null=True)
+    device_tags = ExactJSONField(null=True)
+    verify_tags = ExactJSONField(null=True)
+    visual_attributes = ExactJSONField(null=True)
+    unknown_fields = ExactJSONField(null=True)
+
+    class Meta:
+        """Newest first; the constraints are the last belt under the services."""
+
+        verbose_name = "attempt"
+        ordering = ("-created_at", "-id")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(name="attempt_token_once", fields=["client", "token_digest"]),
+            models.UniqueConstraint(
+                name="attempt_idempotency_key_once", fields=["client", "idempotency_key"]
+            ),
+            models.CheckConstraint(
+                name="attempt_state_known", condition=Q(state__in=[each.value for each in State])
+            ),
+            models.CheckConstraint(
+                name="attempt_outcome_known",
+                condition=Q(outcome__isnull=True) | Q(outcome__in=[o.value for o in Outcome]),
+            ),
+            models.CheckConstraint(
+                name="attempt_answered_has_result",
+                condition=Q(state="answered", result_code__isnull=False, outcome__isnull=False)
+                | (~Q(state="answered") & Q(result_code__isnull=True, outcome__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="attempt_settled_has_time",
+                condition=Q(state__in=sorted(SETTLED), settled_at__isnull=False)
+                | (~Q(state__in=sorted(SETTLED)) & Q(settled_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="attempt_sending_has_deadline",
+                condition=~Q(state="sending")
+                | Q(send_no__gte=1, sent_at__isnull=False, deadline_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="attempt_digest_lengths",
+                condition=Q(token_digest__length=SHA256_BYTES, packet_sha256__length=SHA256_BYTES),
+            ),
+            models.CheckConstraint(
+                name="attempt_packet_size",
+                condition=Q(packet_size_bytes__gte=1, packet_size_bytes__lte=MAX_PACKET_BYTES),
+            ),
+            models.CheckConstraint(
+                name="attempt_times_in_order",
+                condition=(Q(sent_at__isnull=True) | Q(sent_at__gte=F("created_at")))
+                & (Q(settled_at__isnull=True) | Q(settled_at__gte=F("created_at"))),
+            ),
+            *_score_ranges(),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(name="attempt_created", fields=["created_at", "id"]),
+            models.Index(name="attempt_state_created", fields=["state", "created_at", "id"]),
+            models.Index(name="attempt_outcome_created", fields=["outcome", "created_at", "id"]),
+            models.Index(name="attempt_client_created", fields=["client", "created_at", "id"]),
+            models.Index(name="attempt_biz_no", fields=["biz_no"]),
+            models.Index(name="attempt_subject", fields=["subject"]),
+            models.Index(name="attempt_request_id", fields=["request_id"]),
+            models.Index(
+                name="attempt_open", fields=["created_at"], condition=Q(state__in=sorted(OPEN))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return the business number, or the id where none was given."""
+        return self.biz_no or str(self.id)

@@ -1,0 +1,1 @@
+"""Envelope encryption over bytes: a random key per attempt, wrapped by a keyring."""
