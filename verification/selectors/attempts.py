@@ -1,0 +1,85 @@
+"""Attempts as API clients and exports read them: filters, keyset pages, one record."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from verification.lifecycle import State
+from verification.models import ApiClient, Evidence, VerificationAttempt
+from verification.outcomes import Outcome
+
+LOOKUPS = {"created_from": "created_at__gte", "created_before": "created_at__lt"}
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptQuery:
+    """Which attempts: every filter that is not None must hold.
+
+    `created_from` is inclusive, `created_before` exclusive; both are aware times. Texts are
+    compared exactly, case included.
+    """
+
+    client: ApiClient | None = None
+    state: State | None = None
+    outcome: Outcome | None = None
+    result_code: int | None = None
+    biz_no: str | None = None
+    request_id: str | None = None
+    subject: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+class Position(NamedTuple):
+    """Where a page ends: the last attempt shown on it."""
+
+    created_at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Attempts, newest first, and where the next page starts, if there is one."""
+
+    attempts: list[VerificationAttempt]
+    next_after: Position | None
+
+
+def matching(query: AttemptQuery) -> QuerySet[VerificationAttempt]:
+    """Return the attempts of a query, newest first, nothing prefetched."""
+    given = {each.name: getattr(query, each.name) for each in fields(query)}
+    lookups = {LOOKUPS.get(name, name): value for name, value in given.items() if value is not None}
+    return VerificationAttempt.objects.filter(**lookups).order_by("-created_at", "-id")
+
+
+def list_page(query: AttemptQuery, *, after: Position | None, size: int) -> Page:
+    """Return up to `size` attempts that come after a position: two queries at any depth."""
+    found = _shown(matching(query))
+    if after is not None:
+        # The first condition is implied by the second; it is the one that an index can range on.
+        found = found.filter(created_at__lte=after.created_at).filter(
+            Q(created_at__lt=after.created_at) | Q(id__lt=after.id)
+        )
+    attempts = list(found[: size + 1])
+    if len(attempts) <= size:
+        return Page(attempts, None)
+    last = attempts[size - 1]
+    return Page(attempts[:size], Position(last.created_at, last.id))
+
+
+def find_attempt(*, client: ApiClient, attempt_id: UUID) -> VerificationAttempt | None:
+    """Return a client's own attempt with all that is shown of it, in two queries."""
+    return _shown(VerificationAttempt.objects.filter(client=client, id=attempt_id)).first()
+
+
+def _shown(attempts: QuerySet[VerificationAttempt]) -> QuerySet[VerificationAttempt]:
+    """Load what the API shows and leave sealed bytes and tokens' digests in the database."""
+    evidence = Evidence.objects.defer("sealed").order_by("kind")
+    return (
+        attempts.select_related("client", "evidence_key")
+        .defer("token_digest", "evidence_key__sealed")
+        .prefetch_related(Prefetch("evidence", queryset=evidence))
+    )
