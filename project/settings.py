@@ -10,12 +10,11 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from project import embedded_postgres
+from verification.faceid.contract import REGIONS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-FACEID_BASES = {
-    "sgp": "https://api-sgp.megvii.com",
-    "idn": "https://api-idn.megvii.com",
-}
+
+NOT_RUNNING = "postgres://verification@%2Fembedded-postgresql-is-not-running/verification"
 
 env = environ.Env()
 LOCAL_DIR = Path(env.str("LOCAL_DIR", str(BASE_DIR / ".local")))
@@ -81,7 +80,7 @@ def _database() -> dict[str, Any]:
         server = embedded_postgres.status(LOCAL_DIR / "postgres")
         # Commands that need no database must work before it was started; the others fail with
         # a connection error that names this directory.
-        url = server.url() if server else "postgres://verification@%2Fembedded-postgresql-is-not-running/verification"
+        url = server.url() if server else NOT_RUNNING
     database: dict[str, Any] = env.db_url_config(url)
     if database["ENGINE"] != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database")
@@ -99,7 +98,6 @@ def _database() -> dict[str, Any]:
 
 
 DATABASES = {"default": _database()}
-CONN_HEALTH_CHECKS = True
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -154,9 +152,9 @@ def _faceid_base(region: str) -> str:
     """Return the base URL of a region; `sandbox` is the development server."""
     if region == "sandbox":
         return env.str("FACEID_SANDBOX_URL", "http://127.0.0.1:8001")
-    if region not in FACEID_BASES:
+    if region not in REGIONS:
         raise ImproperlyConfigured(f"FACEID_REGION must be sgp, idn or sandbox, not {region!r}")
-    return FACEID_BASES[region]
+    return REGIONS[region]
 
 
 FACEID_REGION = env.str("FACEID_REGION", "sandbox" if DEBUG else "sgp")

@@ -1,9 +1,9 @@
 """The root of every error this app raises on purpose.
 
-    VerificationError
-    |-- faceid.errors.FaceIdError      the vendor was not reached, refused, or left us in doubt
-    |-- vault.errors.VaultError        a key is missing, or sealed bytes do not open
-    `-- services.errors.ServiceError   a request that our own rules refuse
+VerificationError
+|-- faceid.errors.FaceIdError      the vendor was not reached, refused, or left us in doubt
+|-- vault.errors.VaultError        a key is missing, or sealed bytes do not open
+`-- services.errors.ServiceError   a request that our own rules refuse
 """
 
 

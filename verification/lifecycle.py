@@ -20,9 +20,7 @@ class State(StrEnum):
 TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
     {
         State.ACCEPTED: frozenset({State.SENDING, State.NOT_SENT}),
-        State.SENDING: frozenset(
-            {State.ANSWERED, State.REJECTED, State.NOT_SENT, State.IN_DOUBT}
-        ),
+        State.SENDING: frozenset({State.ANSWERED, State.REJECTED, State.NOT_SENT, State.IN_DOUBT}),
         State.NOT_SENT: frozenset({State.SENDING}),
         State.IN_DOUBT: frozenset({State.ANSWERED, State.CLOSED}),
         State.ANSWERED: frozenset(),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from verification.faceid.contract import billed
+from verification.faceid.contract import RESULTS
 
 
 class Outcome(StrEnum):
@@ -29,6 +29,11 @@ OUTCOMES: Mapping[int, Outcome] = MappingProxyType(
 )
 
 
+BILLED: Mapping[tuple[int, str], bool | None] = MappingProxyType(
+    {(row.code, row.message): row.billed for row in RESULTS}
+)
+
+
 def read_outcome(result_code: int, *, is_attack: bool | None) -> Outcome:
     """Return the outcome of a result code; a code we do not know is `unrecognised`.
 
@@ -43,4 +48,4 @@ def read_outcome(result_code: int, *, is_attack: bool | None) -> Outcome:
 
 def read_billable(result_code: int, result_message: str) -> bool | None:
     """Return whether the vendor bills this answer; None where the contract does not say."""
-    return billed(result_code, result_message)
+    return BILLED.get((result_code, result_message))

@@ -3,9 +3,10 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Length
 
+from verification.faceid.contract import COMPARISON_NAMES, MAX_REQUEST_BYTES, THRESHOLD_NAMES
 from verification.lifecycle import OPEN, SETTLED, State
 from verification.models.client import ApiClient
 from verification.models.fields import ExactDecimalField, ExactJSONField
@@ -14,10 +15,7 @@ from verification.outcomes import Outcome
 
 models.BinaryField.register_lookup(Length)
 
-REFERENCES = ("ref1", "ref2", "idcard")
-THRESHOLDS = ("1e-3", "1e-4", "1e-5", "1e-6")
 SHA256_BYTES = 32
-MAX_PACKET_BYTES = 10 * 1024 * 1024
 
 
 def threshold_column(reference: str, error_rate: str) -> str:
@@ -34,8 +32,8 @@ def _within(column: str, top: int) -> models.CheckConstraint:
 
 
 def _score_ranges() -> list[models.BaseConstraint]:
-    percent = [f"{reference}_confidence" for reference in REFERENCES]
-    percent += [threshold_column(ref, rate) for ref in REFERENCES for rate in THRESHOLDS]
+    percent = [f"{reference}_confidence" for reference in COMPARISON_NAMES]
+    percent += [threshold_column(ref, rate) for ref in COMPARISON_NAMES for rate in THRESHOLD_NAMES]
     fractions = ("attack_score", "attack_threshold")
     return [_within(column, 100) for column in percent] + [_within(each, 1) for each in fractions]
 
@@ -48,7 +46,9 @@ class VerificationAttempt(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
-    client = models.ForeignKey(ApiClient, on_delete=models.PROTECT, related_name="attempts")
+    client = models.ForeignKey(
+        ApiClient, on_delete=models.PROTECT, related_name="attempts", db_index=False
+    )
     session = models.ForeignKey(
         VerificationSession, on_delete=models.PROTECT, null=True, related_name="attempts"
     )
@@ -67,6 +67,7 @@ class VerificationAttempt(models.Model):
     deadline_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
     reconciled_at = models.DateTimeField(null=True)
+    closing_reason = models.CharField(max_length=500, null=True)
 
     biz_no = models.CharField(max_length=512, null=True)
     subject = models.CharField(max_length=128, null=True)
@@ -113,6 +114,7 @@ class VerificationAttempt(models.Model):
     class Meta:
         """Newest first; the constraints are the last belt under the services."""
 
+        db_table = "verification_attempt"
         verbose_name = "attempt"
         ordering = ("-created_at", "-id")
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -138,6 +140,11 @@ class VerificationAttempt(models.Model):
                 | (~Q(state__in=sorted(SETTLED)) & Q(settled_at__isnull=True)),
             ),
             models.CheckConstraint(
+                name="attempt_closed_has_reason",
+                condition=Q(state="closed", closing_reason__isnull=False)
+                | (~Q(state="closed") & Q(closing_reason__isnull=True)),
+            ),
+            models.CheckConstraint(
                 name="attempt_sending_has_deadline",
                 condition=~Q(state="sending")
                 | Q(send_no__gte=1, sent_at__isnull=False, deadline_at__isnull=False),
@@ -148,12 +155,7 @@ class VerificationAttempt(models.Model):
             ),
             models.CheckConstraint(
                 name="attempt_packet_size",
-                condition=Q(packet_size_bytes__gte=1, packet_size_bytes__lte=MAX_PACKET_BYTES),
-            ),
-            models.CheckConstraint(
-                name="attempt_times_in_order",
-                condition=(Q(sent_at__isnull=True) | Q(sent_at__gte=F("created_at")))
-                & (Q(settled_at__isnull=True) | Q(settled_at__gte=F("created_at"))),
+                condition=Q(packet_size_bytes__gte=1, packet_size_bytes__lte=MAX_REQUEST_BYTES),
             ),
             *_score_ranges(),
         ]

@@ -28,6 +28,7 @@ class ApiClient(models.Model):
     class Meta:
         """Known scopes only."""
 
+        db_table = "verification_client"
         verbose_name = "API client"
         ordering = ("name",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -70,6 +71,7 @@ class ApiKey(models.Model):
     class Meta:
         """Each kind carries its own secret and no other."""
 
+        db_table = "verification_api_key"
         verbose_name = "API key"
         ordering = ("-created_at",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -105,6 +107,7 @@ class SpentSign(models.Model):
     class Meta:
         """A signature is spent once."""
 
+        db_table = "verification_spent_sign"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(name="sign_spent_once", fields=["key", "digest"]),
         ]

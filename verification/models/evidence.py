@@ -27,6 +27,7 @@ class EvidenceKey(models.Model):
     class Meta:
         """A key is either there or erased, never neither."""
 
+        db_table = "verification_evidence_key"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
                 name="evidence_key_or_erased",
@@ -59,6 +60,7 @@ class Evidence(models.Model):
     class Meta:
         """One item of a kind per attempt; what is stored is an envelope, never plaintext."""
 
+        db_table = "verification_evidence"
         verbose_name_plural = "evidence"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(name="evidence_kind_once", fields=["attempt", "kind"]),

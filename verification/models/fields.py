@@ -2,15 +2,20 @@
 
 from decimal import Decimal
 from json import JSONDecoder
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import simplejson
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.types.json import Jsonb
 
+if TYPE_CHECKING:
+    DecimalColumn = models.Field[Decimal | None, Decimal | None]
+else:
+    DecimalColumn = models.Field
 
-class ExactDecimalField(models.Field[Decimal | None, Decimal | None]):
+
+class ExactDecimalField(DecimalColumn):
     """PostgreSQL `numeric` without a scale: `84.30` comes back as `84.30`.
 
     Django's DecimalField demands a scale and pads to it. Ranges are CHECK constraints of the
@@ -19,7 +24,7 @@ class ExactDecimalField(models.Field[Decimal | None, Decimal | None]):
 
     description = "Exact decimal"
 
-    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:  # noqa: ARG002 - Django's signature
         """Return the column type; `connection` is always PostgreSQL."""
         return "numeric"
 
@@ -59,7 +64,10 @@ class ExactJSONField(models.JSONField):
         return name, path, args, options
 
     def get_db_prep_value(
-        self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False  # noqa: FBT001, FBT002 - Django's signature
+        self,
+        value: Any,
+        connection: BaseDatabaseWrapper,
+        prepared: bool = False,  # noqa: FBT001, FBT002 - Django's signature
     ) -> Any:
         """Bind plain values with exact digits; leave expressions to Django."""
         if value is None or hasattr(value, "as_sql"):

@@ -30,6 +30,7 @@ class VerificationSession(models.Model):
     class Meta:
         """Found by token digest; listed by time."""
 
+        db_table = "verification_session"
         verbose_name = "session"
         ordering = ("-created_at", "-id")
         constraints: ClassVar[list[models.BaseConstraint]] = [

@@ -17,3 +17,7 @@ class UnknownKeyError(VaultError):
 
 class SealBrokenError(VaultError):
     """The bytes were altered, or were sealed under another key or for another place."""
+
+
+class ErasedError(VaultError):
+    """The key was destroyed on purpose: the bytes are gone, and nothing is broken."""

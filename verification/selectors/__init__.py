@@ -1,0 +1,1 @@
+"""Reads: querysets and figures, without effects."""

@@ -1,0 +1,1 @@
+"""Writes: one module per group of actions; each owns its transaction."""

@@ -1,0 +1,72 @@
+"""Reconciliation: move an attempt out of doubt on kept evidence, or close it. Never a guess."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from verification.faceid.answers import verify_answer
+from verification.faceid.errors import InDoubt
+from verification.lifecycle import State
+from verification.models import Evidence, VerificationAttempt
+from verification.models.evidence import LATE_ANSWER, RAW_ANSWER
+from verification.services.errors import NotInDoubtError
+from verification.services.runtime import Runtime
+from verification.services.sealing import open_evidence, store_evidence
+from verification.services.settlement import Settlement, settlement_of_answer
+
+
+def attempts_in_doubt() -> QuerySet[VerificationAttempt]:
+    """Return the attempts that wait for reconciliation, oldest first."""
+    return VerificationAttempt.objects.filter(state=State.IN_DOUBT).order_by("created_at", "id")
+
+
+def reconcile(*, attempt_id: UUID, runtime: Runtime) -> bool:
+    """Settle an attempt in doubt by the vendor's own answer, if one was kept and can be read.
+
+    Such an answer came after the reaper had given the send up, or did not fit the contract as it
+    was known then. Returns whether the attempt is answered now. Raises NotInDoubtError.
+    """
+    with transaction.atomic():
+        attempt = _lock_in_doubt(attempt_id)
+        settlement = _kept_settlement(attempt, runtime)
+        if settlement is None:
+            return False
+        now = runtime.now()
+        columns = {"error_code": None, "error_argument": None, **settlement.columns}
+        VerificationAttempt.objects.filter(pk=attempt_id).update(
+            state=State.ANSWERED, reconciled_at=now, **columns
+        )
+        items = {k: v for k, v in settlement.evidence.items() if k != RAW_ANSWER}
+        store_evidence(attempt_id=attempt_id, items=items, keyring=runtime.conf.keyring, at=now)
+    return True
+
+
+def close_attempt(*, attempt_id: UUID, reason: str, runtime: Runtime) -> None:
+    """Close an attempt whose answer will never be known, saying why. Raises NotInDoubtError."""
+    with transaction.atomic():
+        _lock_in_doubt(attempt_id)
+        VerificationAttempt.objects.filter(pk=attempt_id).update(
+            state=State.CLOSED, reconciled_at=runtime.now(), closing_reason=reason
+        )
+
+
+def _lock_in_doubt(attempt_id: UUID) -> VerificationAttempt:
+    found = attempts_in_doubt().filter(pk=attempt_id).select_for_update().first()
+    if found is None:
+        raise NotInDoubtError("Only an attempt in doubt can be reconciled.", attempt_id=attempt_id)
+    return found
+
+
+def _kept_settlement(attempt: VerificationAttempt, runtime: Runtime) -> Settlement | None:
+    """Return the settlement of the first kept answer that fits the contract."""
+    kept = Evidence.objects.filter(attempt=attempt, kind__in=[LATE_ANSWER, RAW_ANSWER])
+    for evidence in kept.select_related("attempt__evidence_key").order_by("created_at", "id"):
+        body = open_evidence(evidence=evidence, keyring=runtime.conf.keyring)
+        try:
+            settlement = settlement_of_answer(verify_answer(body))
+        except InDoubt:
+            continue
+        if settlement.state == State.ANSWERED:
+            return settlement
+    return None

@@ -1,0 +1,35 @@
+"""Staff roles as Django groups: who may open which pages of the admin."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+
+RECORDS = ("verificationattempt", "verificationsession", "apiclient", "apikey", "evidence")
+
+ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "officer": RECORDS,
+        "approver": RECORDS,
+        "auditor": RECORDS,
+    }
+)
+"""Each role and the models it may view. No role may add, change or delete a record."""
+
+
+def ensure_roles() -> None:
+    """Make the groups and give them their view permissions; safe to repeat.
+
+    Permissions that an operator added to a group stay. The permissions of our models must exist
+    (Django makes them after `migrate`).
+    """
+    with transaction.atomic():
+        for role, models in ROLES.items():
+            group, _ = Group.objects.get_or_create(name=role)
+            codenames = [f"view_{model}" for model in models]
+            group.permissions.add(
+                *Permission.objects.filter(
+                    content_type__app_label="verification", codename__in=codenames
+                )
+            )

@@ -1,0 +1,135 @@
+"""The corridor of a verify attempt: accept, intend, call, settle (`docs/architecture.md`).
+
+Each step that commits does so before the next begins, so that a process killed anywhere leaves
+a row from which the truth can be told. No database connection is held during the call.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import connection
+from django.db.transaction import TransactionManagementError
+
+from verification.faceid.errors import FaceIdError, NotProcessed
+from verification.lifecycle import SENDABLE, State
+from verification.models import ApiClient, VerificationAttempt
+from verification.services.accepting import Submission, accept, receive
+from verification.services.errors import AttemptInFlightError, AttemptNotSentError
+from verification.services.runtime import Runtime
+from verification.services.settlement import (
+    Settlement,
+    settlement_of_answer,
+    settlement_of_error,
+)
+from verification.services.settling import Send, settle
+
+RETRY_AFTER_S = 2.0
+
+INTEND = """
+    UPDATE verification_attempt
+    SET state = %s, send_no = send_no + 1, sent_at = %s, deadline_at = %s
+    WHERE id = %s AND state = ANY(%s)
+    RETURNING send_no
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The attempt as it stands. `raw_answer` are the vendor's bytes if this call fetched them."""
+
+    attempt: VerificationAttempt
+    is_replay: bool
+    raw_answer: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What came of one call: how to settle it, and what to tell the caller."""
+
+    settlement: Settlement
+    raw_answer: bytes | None = field(default=None, repr=False)
+    error: FaceIdError | None = None
+
+
+def submit(
+    *,
+    client: ApiClient,
+    biz_token: str,
+    packet: memoryview,
+    idempotency_key: str | None,
+    runtime: Runtime,
+) -> Submitted:
+    """Verify one packet, or return what this token already led to, without a second call.
+
+    Blocks up to `faceid_timeout_s` and a little. Repeating is always safe: the client's token is
+    the natural key. Raises AttemptInFlightError, IdempotencyKeyReusedError, PacketMismatchError
+    and AttemptNotSentError. Must not run inside a transaction: its steps commit on their own.
+    """
+    if connection.in_atomic_block:
+        raise TransactionManagementError("a submission commits its own steps")
+    submission = receive(
+        client=client,
+        biz_token=biz_token,
+        packet=packet,
+        idempotency_key=idempotency_key,
+        conf=runtime.conf,
+    )
+    attempt = accept(submission, runtime=runtime)
+    if attempt.state not in SENDABLE:
+        return _replay(attempt)
+    send = intend(attempt.pk, runtime=runtime)
+    if send is None:
+        return _replay(read_attempt(attempt.pk))
+    called = call(submission, runtime=runtime)
+    settle(send, called.settlement, runtime=runtime)
+    return _conclude(send, called)
+
+
+def intend(attempt_id: UUID, *, runtime: Runtime) -> Send | None:
+    """Commit the intention to send, before the first byte; None if somebody else has it."""
+    now = runtime.now()
+    deadline_at = now + timedelta(seconds=runtime.conf.faceid_timeout_s)
+    with connection.cursor() as cursor:
+        cursor.execute(INTEND, [State.SENDING.value, now, deadline_at, attempt_id, list(SENDABLE)])
+        row = cursor.fetchone()
+    return Send(attempt_id, row[0]) if row else None
+
+
+def call(submission: Submission, *, runtime: Runtime) -> Called:
+    """Send the packet; every way it can end becomes a settlement. Holds no connection."""
+    connection.close()  # back to the pool: the vendor takes seconds, others need it meanwhile
+    try:
+        answer = runtime.upstream.verify(biz_token=submission.biz_token, packet=submission.packet)
+    except FaceIdError as error:
+        return Called(settlement_of_error(error), error.raw, error)
+    return Called(settlement_of_answer(answer), answer.raw)
+
+
+def read_attempt(attempt_id: UUID) -> VerificationAttempt:
+    """Return the attempt as it stands, with all that its JSON form needs, in two queries."""
+    return (
+        VerificationAttempt.objects.select_related("client", "session", "evidence_key")
+        .prefetch_related("evidence")
+        .get(pk=attempt_id)
+    )
+
+
+def _replay(attempt: VerificationAttempt) -> Submitted:
+    if attempt.state in {State.ACCEPTED, State.SENDING}:
+        raise AttemptInFlightError(
+            "Another request is sending this biz_token now.", attempt_id=attempt.pk
+        )
+    return Submitted(read_attempt(attempt.pk), is_replay=True, raw_answer=None)
+
+
+def _conclude(send: Send, called: Called) -> Submitted:
+    attempt = read_attempt(send.attempt_id)
+    if attempt.state == State.NOT_SENT and called.error is not None:
+        busy = isinstance(called.error, NotProcessed)
+        raise AttemptNotSentError(
+            attempt,
+            code="upstream_busy" if busy else "upstream_unreachable",
+            retry_after_s=(called.error.retry_after_s if busy else None) or RETRY_AFTER_S,
+        )
+    return Submitted(attempt, is_replay=False, raw_answer=called.raw_answer)
