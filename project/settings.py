@@ -151,7 +151,7 @@ SPECTACULAR_SETTINGS = {
 def _faceid_base(region: str) -> str:
     """Return the base URL of a region; `sandbox` is the development server."""
     if region == "sandbox":
-        return env.str("FACEID_SANDBOX_URL", "http://127.0.0.1:8001")
+        return str(env.str("FACEID_SANDBOX_URL", "http://127.0.0.1:8001"))
     if region not in REGIONS:
         raise ImproperlyConfigured(f"FACEID_REGION must be sgp, idn or sandbox, not {region!r}")
     return REGIONS[region]

@@ -35,7 +35,7 @@ def _score_ranges() -> list[models.BaseConstraint]:
     percent = [f"{reference}_confidence" for reference in COMPARISON_NAMES]
     percent += [threshold_column(ref, rate) for ref in COMPARISON_NAMES for rate in THRESHOLD_NAMES]
     fractions = ("attack_score", "attack_threshold")
-    return [_within(column, 100) for column in percent] + [_within(each, 1) for each in fractions]
+    return [*(_within(each, 100) for each in percent), *(_within(each, 1) for each in fractions)]
 
 
 class VerificationAttempt(models.Model):

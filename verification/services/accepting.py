@@ -2,6 +2,8 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
 
 from django.db import connection
 
@@ -66,7 +68,7 @@ def accept(submission: Submission, *, runtime: Runtime) -> VerificationAttempt:
     """
     now = runtime.now()
     attempt_id = uuid7(now)
-    values = {
+    values: dict[str, UUID | str | bytes | int | datetime | None] = {
         "id": attempt_id,
         "client": submission.client.pk,
         "region": runtime.conf.faceid_region,

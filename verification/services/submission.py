@@ -125,11 +125,9 @@ def _replay(attempt: VerificationAttempt) -> Submitted:
 
 def _conclude(send: Send, called: Called) -> Submitted:
     attempt = read_attempt(send.attempt_id)
-    if attempt.state == State.NOT_SENT and called.error is not None:
-        busy = isinstance(called.error, NotProcessed)
-        raise AttemptNotSentError(
-            attempt,
-            code="upstream_busy" if busy else "upstream_unreachable",
-            retry_after_s=(called.error.retry_after_s if busy else None) or RETRY_AFTER_S,
-        )
-    return Submitted(attempt, is_replay=False, raw_answer=called.raw_answer)
+    if attempt.state != State.NOT_SENT:
+        return Submitted(attempt, is_replay=False, raw_answer=called.raw_answer)
+    if isinstance(called.error, NotProcessed):
+        pause_s = called.error.retry_after_s or RETRY_AFTER_S
+        raise AttemptNotSentError(attempt, code="upstream_busy", retry_after_s=pause_s)
+    raise AttemptNotSentError(attempt, code="upstream_unreachable", retry_after_s=RETRY_AFTER_S)

@@ -1,0 +1,120 @@
+"""What a list may be asked for. Anything else in an address is refused, never tried."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.http import QueryDict
+
+from verification.admin.dates import LABELS, Days, Preset, days_of
+from verification.faceid.contract import REGIONS
+from verification.lifecycle import State
+from verification.outcomes import Outcome
+from verification.selectors.record import AttemptFilter, SessionFilter
+
+Choices = list[tuple[str, str]]
+
+LONGEST_IDENTIFIER = 512
+EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
+YES_NO = {"yes": True, "no": False}
+
+
+def _choices(anything: str, each: Iterable[str]) -> Choices:
+    return [("", anything), *((one, one.replace("_", " ").capitalize()) for one in each)]
+
+
+class _DayField(forms.DateField):
+    """A day in the browser's own calendar, of a year that can be."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            label=label,
+            required=False,
+            input_formats=["%Y-%m-%d"],
+            widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+            validators=[MinValueValidator(EARLIEST), MaxValueValidator(LATEST)],
+        )
+
+
+class RecordFilterForm(forms.Form):
+    """The filters that lists share. `names` are the clients to choose from."""
+
+    q = forms.CharField(label="Find", required=False, max_length=LONGEST_IDENTIFIER)
+    client = forms.ChoiceField(label="Client", required=False)
+    since = _DayField("From")
+    until = _DayField("To")
+    period = forms.ChoiceField(
+        required=False, choices=[("", ""), *LABELS.items()], widget=forms.HiddenInput
+    )
+
+    def __init__(self, data: QueryDict, names: Choices) -> None:
+        super().__init__(data, auto_id="filter_%s")
+        client = self.fields["client"]
+        assert isinstance(client, forms.ChoiceField)  # noqa: S101  (narrows the type)
+        client.choices = [("", "Any client"), *names]
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The parameters that narrow the list, as they stand in the address."""
+        return {name: self.data[name] for name in self.fields if self.data.get(name)}
+
+    @property
+    def preset(self) -> Preset | None:
+        """The preset in force: dates of one's own win."""
+        named = self.cleaned_data["period"]
+        dated = self.cleaned_data["since"] or self.cleaned_data["until"]
+        return Preset(named) if named and not dated else None
+
+    def days(self, today: date) -> Days:
+        """Return the chosen days; the form must be valid."""
+        return days_of(
+            self.preset, self.cleaned_data["since"], self.cleaned_data["until"], today
+        )
+
+
+class AttemptFilterForm(RecordFilterForm):
+    """The filters of the attempts list."""
+
+    state = forms.ChoiceField(label="State", required=False, choices=_choices("Any state", State))
+    outcome = forms.ChoiceField(
+        label="Outcome", required=False, choices=_choices("Any outcome", Outcome)
+    )
+    attack = forms.ChoiceField(
+        label="Attack",
+        required=False,
+        choices=[("", "Any"), ("yes", "Suspected"), ("no", "Not suspected")],
+    )
+    region = forms.ChoiceField(
+        label="Region", required=False, choices=[("", "Any region"), *((r, r) for r in (*REGIONS, "sandbox"))]
+    )
+
+    field_order = ("q", "state", "outcome", "attack", "client", "region", "since", "until")
+
+    def which(self, today: date) -> AttemptFilter:
+        """Return the filter; the form must be valid."""
+        found, days = self.cleaned_data, self.days(today)
+        return AttemptFilter(
+            identifier=found["q"] or None,
+            state=State(found["state"]) if found["state"] else None,
+            outcome=Outcome(found["outcome"]) if found["outcome"] else None,
+            is_attack=YES_NO.get(found["attack"]),
+            client_id=found["client"] or None,
+            region=found["region"] or None,
+            created_from=days.start,
+            created_before=days.end,
+        )
+
+
+class SessionFilterForm(RecordFilterForm):
+    """The filters of the sessions list."""
+
+    def which(self, today: date) -> SessionFilter:
+        """Return the filter; the form must be valid."""
+        days = self.days(today)
+        return SessionFilter(
+            identifier=self.cleaned_data["q"] or None,
+            client_id=self.cleaned_data["client"] or None,
+            created_from=days.start,
+            created_before=days.end,
+        )

@@ -1,0 +1,81 @@
+"""Small pieces of markup that more than one page uses. Everything given is escaped here."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from verification.services.settlement import visible
+
+MAX_TEXT = 2_000
+ABSENT = SafeString('<span class="absent">not given</span>')
+NOT_YET = SafeString('<span class="absent">not yet</span>')
+
+
+def text(value: str | None, *, absent: SafeString = ABSENT) -> SafeString:
+    """Show a text from outside, isolated so that its direction cannot reorder the page."""
+    shown = visible(value, MAX_TEXT)
+    return format_html("<bdi>{}</bdi>", shown) if shown else absent
+
+
+def code(value: str | None, *, absent: SafeString = ABSENT) -> SafeString:
+    """Show an identifier or a name out of a contract, in fixed-width type."""
+    shown = visible(value, MAX_TEXT)
+    return format_html("<bdi><code>{}</code></bdi>", shown) if shown else absent
+
+
+def figure(value: Decimal | int | None, unit: str = "") -> SafeString:
+    """Show a number with exactly the digits it was given with."""
+    if value is None:
+        return ABSENT
+    digits = format(value, "f") if isinstance(value, Decimal) else format(value, ",")
+    return format_html('<span class="figure">{}{}</span>', digits, f" {unit}" if unit else "")
+
+
+def icon(name: str) -> SafeString:
+    """Draw a symbol of `icons.svg`; text beside it carries the meaning."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>',
+        static("verification/icons.svg"),
+        name,
+    )
+
+
+def pill(label: str, *, tone: str, shape: str) -> SafeString:
+    """Draw a pill: a symbol and words; the colour of `tone` only repeats them."""
+    return format_html('<span class="pill pill-{}">{}{}</span>', tone, icon(shape), label)
+
+
+def moment(at: datetime | None, *, absent: SafeString = NOT_YET) -> SafeString:
+    """Show a time of the site's zone to the millisecond, with the zone's name."""
+    if at is None:
+        return absent
+    local = timezone.localtime(at)
+    return format_html(
+        '<time datetime="{}">{} <span class="clock">{}.{:03d}</span> {}</time>',
+        at.isoformat(),
+        date_format(local, "j M Y"),
+        local.strftime("%H:%M:%S"),
+        local.microsecond // 1000,
+        local.tzname(),
+    )
+
+
+def brief_moment(at: datetime) -> SafeString:
+    """Show a time of the site's zone to the second; the column's heading names the zone."""
+    local = timezone.localtime(at)
+    return format_html(
+        '<time datetime="{}">{} <span class="clock">{}</span></time>',
+        at.isoformat(),
+        date_format(local, "j M Y"),
+        local.strftime("%H:%M:%S"),
+    )
+
+
+def joined(parts: list[SafeString]) -> SafeString:
+    """Put fragments side by side."""
+    return format_html_join(" ", "{}", ((each,) for each in parts))

@@ -1,0 +1,70 @@
+"""Which pill stands for which state, outcome and risk."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from django.utils.safestring import SafeString
+
+from verification.admin.fragments import pill
+from verification.lifecycle import State
+from verification.models import VerificationAttempt
+from verification.outcomes import Outcome
+
+OUTCOMES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        Outcome.VERIFIED: ("Verified", "good", "check"),
+        Outcome.DIFFERENT_PERSON: ("Different person", "bad", "cross"),
+        Outcome.LIVENESS_FAILED: ("Liveness failed", "bad", "shield"),
+        Outcome.NOT_COMPLETED: ("Not completed", "quiet", "dash"),
+        Outcome.SOURCE_FAILED: ("Source failed", "warn", "triangle"),
+        Outcome.UNRECOGNISED: ("Unrecognised", "doubt", "question"),
+    }
+)
+STATES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        State.ACCEPTED: ("Accepted", "busy", "clock"),
+        State.SENDING: ("Sending", "busy", "clock"),
+        State.ANSWERED: ("Answered", "plain", "dot"),
+        State.REJECTED: ("Rejected", "warn", "cross"),
+        State.NOT_SENT: ("Not sent", "quiet", "dash"),
+        State.IN_DOUBT: ("In doubt", "doubt", "question"),
+        State.CLOSED: ("Closed", "quiet", "lock"),
+    }
+)
+TAGS_IN_A_LIST = 2
+
+
+def outcome_pill(attempt: VerificationAttempt) -> SafeString | None:
+    """Return the outcome's pill; None before there is an outcome."""
+    return _drawn(OUTCOMES[attempt.outcome]) if attempt.outcome else None
+
+
+def state_pill(attempt: VerificationAttempt) -> SafeString:
+    """Return the state's pill."""
+    return _drawn(STATES[attempt.state])
+
+
+def risk_pills(attempt: VerificationAttempt) -> list[SafeString]:
+    """Return a pill for a suspected attack and for each raised device tag, the first few.
+
+    One quiet pill says that risks were looked for and none reported; nothing says that nobody
+    looked.
+    """
+    tags = raised_tags(attempt)
+    pills = [pill("Attack suspected", tone="bad", shape="shield")] if attempt.is_attack else []
+    pills += [pill(each, tone="warn", shape="triangle") for each in tags[:TAGS_IN_A_LIST]]
+    if len(tags) > TAGS_IN_A_LIST:
+        pills.append(pill(f"+{len(tags) - TAGS_IN_A_LIST}", tone="warn", shape="triangle"))
+    looked = attempt.is_attack is not None or attempt.device_tags is not None
+    return pills or ([pill("None reported", tone="plain", shape="check")] if looked else [])
+
+
+def raised_tags(attempt: VerificationAttempt) -> list[str]:
+    """Return the names of the device tags whose value is 1."""
+    tags = attempt.device_tags
+    return [name for name, value in tags.items() if value == 1] if isinstance(tags, dict) else []
+
+
+def _drawn(choice: tuple[str, str, str]) -> SafeString:
+    label, tone, shape = choice
+    return pill(label, tone=tone, shape=shape)

@@ -1,0 +1,125 @@
+"""What outcomes, states and error codes mean, in words for people.
+
+Sentences about the vendor's codes say what the contract says and no more; a code that is not
+here is shown as it came.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from verification.faceid.contract import RESULTS
+from verification.lifecycle import State
+from verification.outcomes import Outcome
+
+OUTCOME_SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        Outcome.VERIFIED: "A live person, and the same person as the reference.",
+        Outcome.DIFFERENT_PERSON: (
+            "A live person, but not the same person as at least one reference."
+        ),
+        Outcome.LIVENESS_FAILED: "There is no proof that a live person was in front of the camera.",
+        Outcome.NOT_COMPLETED: "The check was not completed, so nothing is known about the person.",
+        Outcome.SOURCE_FAILED: "The lookup at the data source did not succeed.",
+        Outcome.UNRECOGNISED: (
+            "FaceID answered with a code that is not interpreted. Nothing is concluded from it."
+        ),
+    }
+)
+
+STATE_SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        State.ACCEPTED: "The attempt is on record and has not been sent to FaceID yet.",
+        State.SENDING: "The attempt is being sent to FaceID, or its answer is awaited.",
+        State.REJECTED: "FaceID refused the request. Nobody was checked.",
+        State.NOT_SENT: "FaceID did not take the attempt. Nothing was checked and nothing was spent.",
+        State.IN_DOUBT: (
+            "The attempt left for FaceID, and no usable answer came back. "
+            "The person may or may not have been verified."
+        ),
+        State.CLOSED: "The attempt was in doubt and was closed without an answer.",
+    }
+)
+
+NEXT_STEPS: Mapping[str, str] = MappingProxyType(
+    {
+        State.ACCEPTED: (
+            "Nothing, for now. If it stays like this for more than a minute, tell an operator."
+        ),
+        State.SENDING: (
+            "Nothing, for now. If no answer comes in time, the attempt is marked in doubt by itself."
+        ),
+        State.REJECTED: (
+            "Pass code and argument on to the onboarding team. "
+            "The person needs a new session, once the cause is gone."
+        ),
+        State.NOT_SENT: (
+            "The onboarding application may submit the same token again while it is valid."
+        ),
+        State.IN_DOUBT: (
+            "Do not read it as a pass or a fail. FaceID may have processed and billed it. "
+            "The token is spent: the person needs a new session for another try."
+        ),
+        State.CLOSED: "The person needs a new session for another try.",
+    }
+)
+
+CAUSES: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        (State.REJECTED, "MISSING_ARGUMENTS"): "A required parameter was missing.",
+        (State.REJECTED, "BAD_ARGUMENTS"): "A parameter had a value that is not allowed.",
+        (State.REJECTED, "IMAGE_ERROR_UNSUPPORTED_FORMAT"): "A reference image could not be read.",
+        (State.REJECTED, "NO_FACE_FOUND"): "A reference image shows no face.",
+        (State.REJECTED, "INVALID_IMAGE_SIZE"): "A side of a reference image is over 4096 pixels.",
+        (State.REJECTED, "MEGLIVE_DATA_ERROR"): "The packet from the phone could not be read.",
+        (State.REJECTED, "MEGLIVE_DATA_BIZ_TOKEN_NOT_MATCH"): (
+            "The packet from the phone belongs to another token."
+        ),
+        (State.REJECTED, "AUTHORIZATION_ERROR"): "FaceID did not accept our key or signature.",
+        (State.REJECTED, "API_NOT_FOUND"): "The address that was called does not exist.",
+        (State.REJECTED, "refused"): "FaceID gave no error code.",
+        (State.NOT_SENT, "dns"): "The name of the FaceID server could not be resolved.",
+        (State.NOT_SENT, "refused"): "The FaceID server refused the connection.",
+        (State.NOT_SENT, "unreachable"): "The FaceID server could not be reached.",
+        (State.NOT_SENT, "connect_timeout"): "The FaceID server did not accept a connection in time.",
+        (State.NOT_SENT, "tls"): "No secure connection could be made.",
+        (State.NOT_SENT, "deadline"): "The time for the call was over before it could begin.",
+        (State.NOT_SENT, "CONCURRENCY_LIMIT_EXCEEDED"): "Too many calls at once; FaceID was busy.",
+        (State.NOT_SENT, "concurrency_limit"): "Too many calls at once; FaceID was busy.",
+        (State.NOT_SENT, "unavailable"): "FaceID said that it was not available.",
+        (State.NOT_SENT, "process_lost"): "The process that should have sent it stopped before.",
+        (State.IN_DOUBT, "read_timeout"): "No complete answer came before the deadline.",
+        (State.IN_DOUBT, "reset"): "The connection broke.",
+        (State.IN_DOUBT, "closed"): "FaceID hung up without an answer.",
+        (State.IN_DOUBT, "truncated"): "The answer was cut short.",
+        (State.IN_DOUBT, "too_large"): "The answer was larger than the limit.",
+        (State.IN_DOUBT, "not_http"): "The answer was not HTTP.",
+        (State.IN_DOUBT, "encoded"): "The answer was compressed, which was not asked for.",
+        (State.IN_DOUBT, "redirect"): "FaceID pointed to another address, which is never followed.",
+        (State.IN_DOUBT, "server_error"): "FaceID reported an error of its own.",
+        (State.IN_DOUBT, "unexpected_status"): "The answer had a status the contract does not name.",
+        (State.IN_DOUBT, "invalid_json"): "The answer could not be read.",
+        (State.IN_DOUBT, "unexpected_shape"): "The answer does not fit the contract.",
+        (State.IN_DOUBT, "result_code_out_of_range"): "The answer's code is not a possible number.",
+        (State.IN_DOUBT, "answer_not_storable"): "The answer holds figures that cannot be recorded.",
+        (State.IN_DOUBT, "process_lost"): "The process that awaited the answer stopped.",
+    }
+)
+
+MEANINGS: Mapping[tuple[int, str], str] = MappingProxyType(
+    {(row.code, row.message): row.meaning for row in RESULTS}
+)
+
+ATTACK_BESIDE_COMPARISON = (
+    "The comparison gave a result although a presentation attack was suspected in the same answer. "
+    "The comparison alone is not proof of a live person."
+)
+UNLISTED_PAIR = "The contract does not list this pair of code and message."
+UNLISTED_ERROR = "The contract does not explain this code."
+
+BILLING: Mapping[bool | None, str] = MappingProxyType(
+    {
+        True: "Billed, by the contract",
+        False: "Not billed, by the contract",
+        None: "Not known",
+    }
+)
