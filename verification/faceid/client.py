@@ -4,9 +4,7 @@ Each call makes exactly one request. Nothing is repeated here: what may be repea
 told by the error (`errors`), decided by the caller, and signed anew by the next call.
 """
 
-import email.utils
 import ipaddress
-import re
 import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
@@ -14,10 +12,10 @@ from urllib.parse import urlsplit
 from verification.faceid import answers
 from verification.faceid.contract import BIZ_TOKEN_PATH, VERIFY_PATH
 from verification.faceid.deadline import Deadline
-from verification.faceid.errors import FaceIdError, InDoubt, NotProcessed, Rejected
+from verification.faceid.errors import InDoubt
 from verification.faceid.multipart import encode
+from verification.faceid.refusals import refusal
 from verification.faceid.signing import SIGN_VERSION, sign
-from verification.faceid.strict_json import StrictJsonError, loads
 from verification.faceid.transport import Answer, Transport
 from verification.faceid.types import (
     BizToken,
@@ -31,14 +29,6 @@ from verification.faceid.types import (
 SIGN_LIFE_S = 300
 
 _OK = 200
-_REDIRECTS = range(300, 400)
-_REFUSALS = frozenset({400, 401, 403, 404, 413})
-_FORBIDDEN = 403
-_TOO_MANY = 429
-_UNAVAILABLE = 503
-_SERVER_ERRORS = range(500, 600)
-_BUSY = "CONCURRENCY_LIMIT_EXCEEDED"
-_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class FaceIdClient:
@@ -76,14 +66,14 @@ class FaceIdClient:
         )
         if answer.status == _OK:
             return answers.verify_answer(answer.body)
-        raise self._error(answer, busy_statuses={_TOO_MANY})
+        raise refusal(answer, endpoint="verify", now=self._clock())
 
     def get_biz_token(self, request: BizTokenRequest, *, deadline: Deadline) -> BizToken:
         """Get a token, by `deadline`. Raises like `verify`; a token in doubt expires unused."""
         answer = self._post(BIZ_TOKEN_PATH, request.texts, request.files, deadline)
         if answer.status == _OK:
             return answers.biz_token(answer.body)
-        raise self._error(answer, busy_statuses={_TOO_MANY, _FORBIDDEN})
+        raise refusal(answer, endpoint="get_biz_token", now=self._clock())
 
     def _post(
         self, path: str, texts: Mapping[str, str], files: Mapping[str, Upload], deadline: Deadline
@@ -96,7 +86,7 @@ class FaceIdClient:
             random=self._nonce(),
         )
         body = encode(
-            {"sign": signature, "sign_version": SIGN_VERSION, **texts}, files, self._boundary()
+            {**texts, "sign": signature, "sign_version": SIGN_VERSION}, files, self._boundary()
         )
         headers = {
             "Accept": "application/json",
@@ -113,20 +103,18 @@ class FaceIdClient:
         """More than 128 bits that whoever made an upload cannot know."""
         return "".join(f"{self._nonce():010d}" for _ in range(4))
 
-    def _error(self, answer: Answer, *, busy_statuses: set[int]) -> FaceIdError:
-        status, raw = answer.status, answer.body
-        code, argument, request_id = _refusal(raw)
-        retry_after_s = _retry_after_s(answer.headers.get("Retry-After"), self._clock())
-        if status == _TOO_MANY or (status in busy_statuses and code == _BUSY):
-            return NotProcessed(
-                "concurrency_limit",
-                http_status=status,
-                code=code,
-                argument=argument,
-                request_id=request_id,
-                raw=raw,
-                retry_after_s=retry_after_s,
-            )
-        if status == _UNAVAILABLE and retry_after_s is not None:
-            return NotProcessed("unavailable", http_status=status, raw=raw, retry_after_s=retry_after_s)
-        return InDoubt(_doubt(status))
+
+def _checked(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    if not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError("The base URL needs a host, and no user, query or fragment.")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
+        raise ValueError("The base URL must use https; http is for a loopback host only.")
+    return base_url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

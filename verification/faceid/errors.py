@@ -11,46 +11,49 @@ words (`code`, `argument`) and the body (`raw`, which may hold biometric data) a
 that no log line contains them by accident.
 """
 
-from typing import ClassVar
+from typing import ClassVar, TypedDict, Unpack
 
 from verification.errors import VerificationError
 
 
-class FaceIdError(VerificationError):
-    """A call that gave no answer. `repeat_is_safe` tells whether the same token may be sent again
-    without risking a second processing.
+class Facts(TypedDict, total=False):
+    """What is known of a call that gave no answer.
 
-    reason:      a short stable word, see the subclasses
     http_status: status line of the answer, if one was read
     code:        what stands before the first colon of the vendor's `error`
     argument:    what stands after it; None if nothing does
     request_id:  the vendor's serial number of the call, if the answer had one
-    byte_left:   whether any byte of the request was accepted by the socket
-    raw:         the body as far as it was read, at most the transport's cap; None if none
+    raw:         the body as far as it was read, at most the transport's cap
     """
 
-    repeat_is_safe: ClassVar[bool] = False
+    http_status: int | None
+    code: str | None
+    argument: str | None
+    request_id: str | None
+    raw: bytes | None
+
+
+class FaceIdError(VerificationError):
+    """A call that gave no answer. `reason` is a short stable word, see the subclasses; `Facts`
+    are attributes, None where unknown.
+
+    `byte_left` tells whether a byte of the request was accepted by the socket, `repeat_is_safe`
+    whether the same request may be sent again without risking a second processing.
+    """
+
     byte_left: ClassVar[bool] = True
+    repeat_is_safe: ClassVar[bool] = False
     sentence: ClassVar[str] = "The call gave no answer"
 
-    def __init__(
-        self,
-        reason: str,
-        *,
-        http_status: int | None = None,
-        code: str | None = None,
-        argument: str | None = None,
-        request_id: str | None = None,
-        raw: bytes | None = None,
-    ) -> None:
-        status = "" if http_status is None else f", HTTP {http_status}"
-        super().__init__(f"{self.sentence} ({reason}{status}).")
+    def __init__(self, reason: str, **facts: Unpack[Facts]) -> None:
         self.reason = reason
-        self.http_status = http_status
-        self.code = code
-        self.argument = argument
-        self.request_id = request_id
-        self.raw = raw
+        self.http_status = facts.get("http_status")
+        self.code = facts.get("code")
+        self.argument = facts.get("argument")
+        self.request_id = facts.get("request_id")
+        self.raw = facts.get("raw")
+        status = "" if self.http_status is None else f", HTTP {self.http_status}"
+        super().__init__(f"{self.sentence} ({reason}{status}).")
 
 
 class NotSent(FaceIdError):  # noqa: N818  names what became of the call
@@ -72,24 +75,9 @@ class NotProcessed(FaceIdError):  # noqa: N818  names what became of the call
     sentence = "The vendor was too busy to start"
 
     def __init__(
-        self,
-        reason: str,
-        *,
-        http_status: int | None = None,
-        code: str | None = None,
-        argument: str | None = None,
-        request_id: str | None = None,
-        raw: bytes | None = None,
-        retry_after_s: float | None = None,
+        self, reason: str, *, retry_after_s: float | None = None, **facts: Unpack[Facts]
     ) -> None:
-        super().__init__(
-            reason,
-            http_status=http_status,
-            code=code,
-            argument=argument,
-            request_id=request_id,
-            raw=raw,
-        )
+        super().__init__(reason, **facts)
         self.retry_after_s = retry_after_s
 
 

@@ -79,7 +79,7 @@ def encode(texts: Mapping[str, str], files: Mapping[str, Upload], boundary: str)
 
     `boundary` must be one that no upload can contain by accident or on purpose: 1 to 64 letters,
     digits, `_ . -`, from unpredictable bits. The uploads must not change until the body is sent.
-    Raises ValueError for names or a boundary that would need escaping.
+    Raises ValueError for names or a boundary that would need escaping, and for lone surrogates.
     """
     for name in (*texts, *files, boundary):
         if not _PLAIN_NAME.fullmatch(name):
