@@ -1,0 +1,1 @@
+"""`script/up`: the whole service on one machine, with sample attempts going through it."""
