@@ -4,7 +4,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -23,7 +23,7 @@ _ORPHAN_LIMIT_S = 30.0
 _FAST_STOP_S = 20.0
 _IMMEDIATE_STOP_S = 10.0
 
-_LOCK_PATIENCE_S = 2.0
+_LOCK_PATIENCE_S = 1.0
 
 # What PostgreSQL prints while processes of a killed server still hold the data or the socket.
 _PASSING = re.compile(r'pre-existing shared memory block|lock file ".*" already exists')
@@ -141,15 +141,19 @@ def _bring_up(home: Home, store: Store, password: str, *, durable: bool) -> None
     began = time.monotonic()
     while True:
         printed_before = home.log_size_bytes()
-        pid = postmaster.running_pid(store.data_dir)
-        if pid is None:
+        found = postmaster.running_pid(store.data_dir)
+        if found is None:
             chosen = chosen or _prepare(store, password, durable=durable)
             socket_dir = socket_directory.prepare(store)
             pid = postmaster.launch(home, store, chosen, socket_dir, durable=durable)
+        else:
+            pid = found
         if _answers(store, pid, password):
             return
-        _bear_or_raise(home, store, home.printed_since(printed_before), time.monotonic() - began)
-        time.sleep(0.2)
+        if found is None:  # one that we only found may have been dying already
+            tried_s = time.monotonic() - began
+            _bear_or_raise(home, store, home.printed_since(printed_before), tried_s)
+        time.sleep(0.1)
 
 
 def _bear_or_raise(home: Home, store: Store, printed: str, tried_s: float) -> None:
@@ -197,7 +201,7 @@ def _answers(store: Store, pid: int, password: str) -> bool:
 
 def _connects(pid_file: postmaster.PidFile, password: str) -> bool:
     try:
-        with _connect(pid_file.socket_dir, pid_file.port, password):
+        with closing(_connect(pid_file.socket_dir, pid_file.port, password)):
             return True
     except psycopg.OperationalError as error:
         if "password authentication failed" in str(error):
@@ -237,7 +241,7 @@ def _describe(home: Home, store: Store, password: str) -> Server:
 
 
 def _make_database(server: Server, database: str, *, durable: bool) -> None:
-    with _connect(server.socket_dir, server.port, server.password) as connection:
+    with closing(_connect(server.socket_dir, server.port, server.password)) as connection:
         if durable and connection.execute("SHOW fsync").fetchone() == ("off",):
             raise EmbeddedPostgresError(
                 "The server runs without durability, for throw-away data: stop it first, or use"
