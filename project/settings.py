@@ -5,6 +5,7 @@ A file `.local/env` of the checkout, written by `script/up`, is read first; the 
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -84,6 +85,8 @@ def _database() -> dict[str, Any]:
     database: dict[str, Any] = env.db_url_config(url)
     if database["ENGINE"] != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database")
+    # A socket directory stands %-encoded where a URL has its host, and django-environ leaves it so.
+    database["HOST"] = unquote(database["HOST"])
     pool = {
         "min_size": env.int("DATABASE_POOL_MIN", 2),
         "max_size": env.int("DATABASE_POOL_MAX", 16),

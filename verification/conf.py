@@ -33,7 +33,6 @@ class Conf:
     keyring: Keyring = field(repr=False)
     faceid_timeout_s: float = 25.0
     faceid_pool_size: int = 64
-    sign_life_s: int = 300
     max_body_bytes: int = 10 * 1024 * 1024
     body_timeout_s: float = 15.0
     max_bytes_in_flight: int = 512 * 1024 * 1024
@@ -41,7 +40,7 @@ class Conf:
 
     def __post_init__(self) -> None:
         """Refuse figures that would switch a limit off."""
-        for name in ("faceid_timeout_s", "body_timeout_s", "sign_life_s", "faceid_pool_size"):
+        for name in ("faceid_timeout_s", "body_timeout_s", "faceid_pool_size"):
             if getattr(self, name) <= 0:
                 raise ImproperlyConfigured(f"VERIFICATION['{name.upper()}'] must be above zero")
 

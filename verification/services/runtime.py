@@ -1,6 +1,5 @@
 """What services need from the world, in one value: settings, the vendor, the clock."""
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,12 +8,7 @@ from functools import lru_cache
 from django.core.signals import setting_changed
 
 from verification.conf import Conf, get_conf
-from verification.faceid.client import FaceIdClient
-from verification.faceid.transport import Transport
-from verification.faceid.types import Credentials
-from verification.services.upstream import Upstream
-
-NONCE_LIMIT = 10**10
+from verification.services.upstream import Upstream, make_upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +27,7 @@ def utc_now() -> datetime:
 
 def make_runtime(conf: Conf) -> Runtime:
     """Build a runtime with the real clock, the real network and a connection pool of its own."""
-    client = FaceIdClient(
-        base_url=conf.faceid_base_url,
-        credentials=Credentials(conf.faceid_api_key, conf.faceid_api_secret),
-        transport=Transport(pool_size=conf.faceid_pool_size),
-        nonce=lambda: secrets.randbelow(NONCE_LIMIT),
-    )
-    return Runtime(conf, Upstream(client, timeout_s=conf.faceid_timeout_s), utc_now)
+    return Runtime(conf, make_upstream(conf), utc_now)
 
 
 @lru_cache(maxsize=1)

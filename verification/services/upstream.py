@@ -1,13 +1,23 @@
 """The one door to the vendor: calls within a total deadline, repeated only when that is safe."""
 
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from verification.conf import Conf
 from verification.faceid.client import FaceIdClient
+from verification.faceid.deadline import Deadline
 from verification.faceid.errors import NotProcessed, NotSent
-from verification.faceid.transport import Deadline
-from verification.faceid.types import BizToken, BizTokenRequest, Upload, VerifyAnswer
+from verification.faceid.signing import RANDOM_RANGE
+from verification.faceid.transport import Transport
+from verification.faceid.types import (
+    BizToken,
+    BizTokenRequest,
+    Credentials,
+    Upload,
+    VerifyAnswer,
+)
 
 PAUSES_NOT_SENT_S = (0.1, 0.4, 1.0)
 PAUSE_NOT_PROCESSED_S = 1.0
@@ -66,6 +76,17 @@ class Upstream:
             return False
         self._sleep(pause_s)
         return True
+
+
+def make_upstream(conf: Conf) -> Upstream:
+    """Build the door to the configured region, with a connection pool of its own."""
+    client = FaceIdClient(
+        base_url=conf.faceid_base_url,
+        credentials=Credentials(conf.faceid_api_key, conf.faceid_api_secret),
+        transport=Transport(pool_size=conf.faceid_pool_size),
+        nonce=lambda: secrets.randbelow(RANDOM_RANGE),
+    )
+    return Upstream(client, timeout_s=conf.faceid_timeout_s)
 
 
 def _asked_pause(busy: NotProcessed, pauses: Iterator[float]) -> float | None:

@@ -1,0 +1,57 @@
+"""The documentation fails the suite when it lags behind the code."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from verification.conf import Conf
+from verification.lifecycle import State
+from verification.outcomes import Outcome
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+SETTINGS_PAGE = (ROOT / "docs/reference/settings.md").read_text()
+GLOSSARY = (ROOT / "docs/glossary.md").read_text()
+
+
+def _headings(page: str) -> set[str]:
+    return set(re.findall(r"^#+ (.+)$", page, re.MULTILINE))
+
+
+def test_every_environment_variable_has_its_heading() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "project").glob("settings.py"))
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', code))
+    assert read, "the settings read no environment variable any more?"
+    documented = {heading for heading in _headings(SETTINGS_PAGE) if heading.isupper()}
+    assert read == documented
+
+
+def test_every_key_of_the_apps_dictionary_is_documented() -> None:
+    for each in fields(Conf):
+        assert f"`{each.name.upper()}`" in SETTINGS_PAGE
+
+
+def test_every_system_check_is_documented() -> None:
+    code = (ROOT / "verification/checks.py").read_text()
+    for check_id in re.findall(r'id="(verification\.\w+)"', code):
+        assert f"`{check_id}`" in SETTINGS_PAGE
+
+
+@pytest.mark.parametrize("word", [*State, *Outcome])
+def test_every_state_and_outcome_is_in_the_glossary(word: str) -> None:
+    assert f"| {word.replace('_', ' ')} |" in GLOSSARY
+
+
+def test_every_command_is_documented() -> None:
+    page = (ROOT / "docs/reference/commands.md").read_text()
+    for path in (ROOT / "verification/management/commands").glob("[a-z]*.py"):
+        assert f"`{path.stem}`" in page or f"## {path.stem}" in page, path.stem
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_inside_the_documentation_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        if not re.match(r"[a-z]+:", target):
+            assert (page.parent / target).exists(), target
