@@ -1,37 +1,36 @@
 """The columns of the CSV export: an attempt's JSON, flat, in an order that only ever grows.
 
-Each expression reads the row `a` of `exports.attempts_csv`. `docs/reference/csv.md` is the data
-dictionary; a test keeps it equal to this table.
+Each expression reads the attempt `a` (with its `client_name`) and its evidence key `k`, as
+`exports.copy_statement` joins them. `docs/reference/csv.md` is the data dictionary.
 """
 
 from dataclasses import dataclass
 
-from verification.models import Evidence, EvidenceKey
 from verification.models.attempt import COMPARISON_NAMES, THRESHOLD_NAMES, threshold_column
 
-FORMULA_STARTS = (*"\t\n\r+-=@", *"＋－＝＠")  # noqa: RUF001 - the full-width twins are meant
-"""A spreadsheet may run a cell that begins with one of these; the last four are U+FF0B and on."""
+FORMULA_STARTS = "\t\n\r+-=@\uff0b\uff0d\uff1d\uff20"
+"""A spreadsheet may run a cell that begins with one of these; the last four are full-width."""
 
 _FORMULA_CODES = ", ".join(str(ord(each)) for each in FORMULA_STARTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`expression` is SQL over the row `a`; `is_outside_text` cells hold what others wrote."""
+    """`expression` is SQL over `a` and `k`; `is_outside_text` cells hold what others wrote."""
 
     name: str
     expression: str
     is_outside_text: bool = False
 
 
-def _plain(name: str, source: str | None = None) -> Column:
-    return Column(name, f"a.{source or name}")
+def _plain(name: str) -> Column:
+    return Column(name, f"a.{name}")
 
 
 def _outside(name: str, source: str | None = None) -> Column:
     """Put an apostrophe before a cell that a spreadsheet would take for a formula.
 
-    `ascii` is the code point of the first character: about 60 ns a cell, a third of a regular
+    `ascii` is the code point of the first character: 60 ns a cell, a third of a regular
     expression's time.
     """
     cell = f"a.{source or name}"
@@ -44,35 +43,35 @@ def _flag(name: str) -> Column:
 
 
 def _instant(name: str) -> Column:
-    """Write ISO 8601 in UTC without `to_char`, which takes twice the time."""
-    return Column(name, f"{_iso(f'a.{name}')}")
+    """Write ISO 8601 without `to_char`, which takes twice the time; needs `datestyle` ISO."""
+    return Column(name, f"replace((a.{name} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'")
 
 
-def _iso(instant: str) -> str:
-    return f"replace(({instant} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'"
+def _not_yet(name: str) -> Column:
+    """Keep the place of a column that no attempt has a value for."""
+    return Column(name, "NULL")
 
 
-def _scores(reference: str) -> tuple[Column, ...]:
+def _comparison(reference: str) -> tuple[Column, ...]:
     thresholds = (threshold_column(reference, rate) for rate in THRESHOLD_NAMES)
     return _plain(f"{reference}_confidence"), *(_plain(each) for each in thresholds)
 
 
-# Put together by hand because `json_agg` takes twice the time; the whole is null without items.
-_EVIDENCE = f"""(
+# By hand: `json_agg` puts line breaks between items. Null when there is no evidence.
+_EVIDENCE = """(
     SELECT '[' || string_agg(
-        '{{"kind": ' || to_json(e.kind) || ', "size_bytes": ' || e.size_bytes
+        '{"kind": ' || to_json(e.kind) || ', "size_bytes": ' || e.size_bytes
         || ', "sha256": "' || encode(e.sha256, 'hex') || '", "erased_at": '
-        || coalesce('"' || {_iso("k.erased_at")} || '"', 'null') || '}}',
-        ', ' ORDER BY e.kind) || ']'
-    FROM {Evidence._meta.db_table} e LEFT JOIN {EvidenceKey._meta.db_table} k
-        ON k.attempt_id = e.attempt_id
-    WHERE e.attempt_id = a.id)"""
+        || coalesce(
+            '"' || replace((k.erased_at AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z"', 'null')
+        || '}', ', ' ORDER BY e.kind) || ']'
+    FROM verification_evidence AS e WHERE e.attempt_id = a.id)"""
 
 COLUMNS: tuple[Column, ...] = (
     _plain("id"),
     _plain("state"),
     _plain("outcome"),
-    Column("decision", "NULL"),
+    _not_yet("decision"),
     _outside("client", "client_name"),
     _plain("region"),
     _outside("biz_no"),
@@ -87,7 +86,7 @@ COLUMNS: tuple[Column, ...] = (
     _plain("attack_score"),
     _plain("attack_threshold"),
     _flag("is_attack"),
-    *(column for reference in COMPARISON_NAMES for column in _scores(reference)),
+    *(column for reference in COMPARISON_NAMES for column in _comparison(reference)),
     _outside("device_level"),
     _plain("device_tags"),
     _plain("verify_tags"),
@@ -95,10 +94,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("evidence", _EVIDENCE),
     Column("packet_sha256", "encode(a.packet_sha256, 'hex')"),
     _plain("packet_size_bytes"),
-    Column("review_state", "NULL"),
-    Column("review_due_at", "NULL"),
-    Column("ledger_leaf_hash", "NULL"),
-    Column("ledger_index", "NULL"),
+    _not_yet("review_state"),
+    _not_yet("review_due_at"),
+    _not_yet("ledger_leaf_hash"),
+    _not_yet("ledger_index"),
     _instant("created_at"),
     _instant("settled_at"),
 )

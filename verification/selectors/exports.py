@@ -3,58 +3,82 @@
 RFC 4180 with LF line ends, UTF-8 without a byte order mark; see `docs/reference/csv.md`.
 """
 
-from collections.abc import Generator, Iterator
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import F
-from psycopg import Copy, Cursor
+from psycopg import Copy
+from psycopg.sql import SQL, Composed, Identifier
 
 from verification.selectors.attempts import AttemptQuery, matching
-from verification.selectors.export_columns import COLUMNS
+from verification.selectors.export_columns import COLUMNS, Column
 
 BLOCK_BYTES = 262_144
-
-HEADER = (",".join(column.name for column in COLUMNS) + "\n").encode()
-_QUOTED = ", ".join(column.name for column in COLUMNS if column.is_outside_text)
-_SELECTED = ", ".join(f"{column.expression} AS {column.name}" for column in COLUMNS)
+COPY = SQL("""
+    COPY (
+        SELECT {cells}
+        FROM ({found}) AS a LEFT JOIN verification_evidence_key AS k ON k.attempt_id = a.id
+        ORDER BY a.created_at, a.id
+    ) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8', FORCE_QUOTE ({outside}))
+""")
 
 
 def attempts_csv(query: AttemptQuery, *, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
     """Return the attempts of a query as CSV, oldest first, in blocks of about `block_bytes`.
 
     The statement is running when this returns, so that a database that cannot answer fails here
-    and not in mid-stream. It holds this thread's connection, in a read-only transaction, until
-    the iterator ends or is closed; nothing else may use that connection meanwhile. All lines
-    come from one snapshot. Memory does not grow with the number of attempts. Repeating is safe.
+    (OperationalError) and not in mid-stream. This thread's connection is taken, in a read-only
+    transaction, until the iterator ends or is closed: nothing else may use it meanwhile. All
+    lines come from one snapshot. Memory does not grow with the attempts. Repeating is safe.
     """
-    blocks = _blocks(_statement(query), block_bytes)
-    next(blocks)  # as far as the running statement; from here on close() gives everything back
+    statement = copy_statement(query)
+    if statement is None:
+        return iter([header(COLUMNS)])
+    blocks = copy_blocks(statement, block_bytes)
+    next(blocks)  # up to the running statement: from here on close() ends it
     return blocks
 
 
-def _statement(query: AttemptQuery) -> bytes | None:
-    """Return the COPY with every filter value as a literal; None if nothing can match."""
+def header(columns: Sequence[Column]) -> bytes:
+    """Return the first line of the file."""
+    return ",".join(column.name for column in columns).encode() + b"\n"
+
+
+def copy_statement(query: AttemptQuery, columns: Sequence[Column] = COLUMNS) -> Composed | None:
+    """Return the COPY, each filter value in it as a quoted literal; None if nothing can match.
+
+    COPY takes no parameters, so Django's query is composed with psycopg's own client-side
+    quoting for this connection.
+    """
     attempts = matching(query).order_by().annotate(client_name=F("client__name"))
     try:
         select, values = attempts.query.sql_with_params()
     except EmptyResultSet:
         return None
     connection.ensure_connection()
-    literal: str = connection.ops.compose_sql(select, values)
-    return f"""
-        COPY (SELECT {_SELECTED} FROM ({literal}) AS a ORDER BY a.created_at, a.id)
-        TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8', FORCE_QUOTE ({_QUOTED}))
-    """.encode()
+    outside = (Identifier(column.name) for column in columns if column.is_outside_text)
+    return COPY.format(
+        cells=SQL(", ").join(_cell(column) for column in columns),
+        found=SQL(connection.ops.compose_sql(select, values)),
+        outside=SQL(", ").join(outside),
+    )
 
 
-def _blocks(statement: bytes | None, block_bytes: int) -> Generator[bytes, None, None]:
-    if statement is None:
-        yield b""
-        yield HEADER
-        return
-    with transaction.atomic(), connection.cursor() as cursor, connection.wrap_database_errors:
+def _cell(column: Column) -> Composed:
+    return SQL("{} AS {}").format(SQL(column.expression), Identifier(column.name))
+
+
+def copy_blocks(statement: Composed, block_bytes: int) -> Generator[bytes, None, None]:
+    """Run a COPY TO STDOUT: yield nothing as soon as it runs, then its lines in blocks.
+
+    A consumer that goes away closes the generator, which cancels the statement.
+    """
+    with (
+        connection.wrap_database_errors,
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute("SET TRANSACTION READ ONLY; SET LOCAL datestyle = 'ISO'")
         with cursor.cursor.copy(statement) as copy:
             yield b""

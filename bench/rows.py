@@ -1,0 +1,67 @@
+"""Plausible attempts by the million, made inside PostgreSQL; none is of a real person."""
+
+from psycopg import Connection
+
+CLIENT_ID = "00000000-0000-7000-8000-000000000001"
+
+CLIENT = """
+    INSERT INTO verification_client (id, name, scopes, is_active, created_at)
+    VALUES (%(client)s, 'bench', '{}', true, now())
+"""
+
+# Nine of ten attempts are of the person they should be; one in fifty carries a cell that a
+# spreadsheet would run; figures have the vendor's number of digits.
+ATTEMPTS = """
+    INSERT INTO verification_attempt (
+        id, client_id, region, token_digest, packet_sha256, packet_size_bytes, state, send_no,
+        created_at, sent_at, deadline_at, settled_at, biz_no, subject, request_id, http_status,
+        time_used_ms, result_code, result_message, outcome, billable, attack_score,
+        attack_threshold, is_attack, ref1_confidence, ref1_threshold_1e3, ref1_threshold_1e4,
+        ref1_threshold_1e5, ref1_threshold_1e6, device_level, device_tags, verify_tags)
+    SELECT
+        (lpad(to_hex(1735689600000 + n * 731), 12, '0') || '7' || substr(md5(n::text), 1, 3)
+            || '8' || substr(md5(n::text), 4, 15))::uuid,
+        %(client)s, 'sgp',
+        sha256(('token' || n)::bytea), sha256(('packet' || n)::bytea), 100000 + n %% 9000000,
+        'answered', 1, at, at, at + interval '25 s', at + interval '1.4 s',
+        CASE WHEN n %% 50 = 0 THEN '=HYPERLINK("x")' ELSE 'ONB-' END || n,
+        'customer-' || md5((n / 3)::text),
+        (1700000000 + n / 1000) || ',' || md5('request' || n), 200,
+        900 + n %% 700,
+        CASE WHEN n %% 10 = 0 THEN 2000 ELSE 1000 END,
+        CASE WHEN n %% 10 = 0 THEN 'PASS_LIVING_NOT_THE_SAME' ELSE 'SUCCESS' END,
+        CASE WHEN n %% 10 = 0 THEN 'different_person' ELSE 'verified' END,
+        true, (n %% 1000)::numeric(6, 3) / 1000, 0.5, false,
+        60 + (n %% 39000)::numeric(8, 3) / 1000, 62.169, 69.315, 74.399, 78.038,
+        (n %% 4)::text,
+        '{"is_root": 0, "is_hook": 0, "is_injection": 0, "is_virtual_environment": 0}',
+        CASE WHEN n %% 4 = 0 THEN '{"screen_recapture": 0, "mask": 0}'::jsonb END
+    FROM generate_series(1, %(rows)s::bigint) AS n,
+         LATERAL (SELECT '2025-01-01T00:00:00Z'::timestamptz + n * interval '0.731219 s') AS t(at)
+"""
+
+EVIDENCE_KEYS = """
+    INSERT INTO verification_evidence_key (attempt_id, kek_id, sealed, created_at)
+    SELECT id, 'bench', decode(repeat('01', 61), 'hex'), created_at FROM verification_attempt
+"""
+
+EVIDENCE = """
+    INSERT INTO verification_evidence (
+        id, attempt_id, kind, size_bytes, sha256, sealed, created_at)
+    SELECT gen_random_uuid(), id, kind, 64, packet_sha256, decode(repeat('01', 93), 'hex'),
+           created_at
+    FROM verification_attempt, unnest(ARRAY['image_best', 'raw_answer', 'video_key']) AS kind
+"""
+
+
+def insert_attempts(connection: Connection, rows: int) -> None:
+    """Fill empty tables with one client's `rows` attempts, each with three items of evidence.
+
+    About 100 s for a million. The connection must be in autocommit.
+    """
+    with connection.transaction():
+        # Foreign keys of rows that were derived from each other need no check.
+        connection.execute("SET LOCAL session_replication_role = replica")
+        for statement in (CLIENT, ATTEMPTS, EVIDENCE_KEYS, EVIDENCE):
+            connection.execute(statement, {"client": CLIENT_ID, "rows": rows})
+    connection.execute("VACUUM (ANALYZE)")
