@@ -62,9 +62,10 @@ def running(ground: Path) -> Iterator[Server]:
     stop(path)
 
 
-def environment(**changes: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in {"HOME", "PGHOST"}}
-    return kept | {"PYTHONPATH": str(ROOT)} | changes
+def environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != "HOME"}
+    path = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
+    return kept | {"PYTHONPATH": path}
 
 
 def command(*arguments: str | Path, umask: int = 0o022) -> subprocess.CompletedProcess[str]:
