@@ -54,6 +54,9 @@ def make_plan(
     environ = {**stored, **given, "LOCAL_DIR": str(local_dir)}
     region = environ["FACEID_REGION"]
     is_sandbox = region == SANDBOX
+    if "VERIFICATION_KEYRING_DIR" in given:
+        # One excludes the other, and the stored keyring is only there for want of a better one.
+        environ["VERIFICATION_KEYRING"] = given.get("VERIFICATION_KEYRING", "")
     if is_sandbox:
         environ["FACEID_SANDBOX_URL"] = f"http://{HOST}:{options.sandbox_port}"
     else:
