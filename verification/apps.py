@@ -1,6 +1,9 @@
 """The Django app."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class VerificationConfig(AppConfig):
@@ -11,5 +14,19 @@ class VerificationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and make the staff roles whenever tables were made."""
         from verification import checks  # noqa: F401, PLC0415  (needs the loaded app registry)
+
+        post_migrate.connect(_make_roles, sender=self, dispatch_uid="verification.roles")
+
+
+def _make_roles(*, app_config: AppConfig, using: str, **_: Any) -> None:
+    """Make the permissions first: an app listed after ours may be the one that makes them."""
+    from django.contrib.auth.management import (  # noqa: PLC0415  (needs the loaded app registry)
+        create_permissions,
+    )
+
+    from verification.services.roles import ensure_roles  # noqa: PLC0415  (the same)
+
+    create_permissions(app_config, verbosity=0, using=using)
+    ensure_roles()

@@ -16,6 +16,11 @@ ABSENT = SafeString('<span class="absent">not given</span>')
 NOT_YET = SafeString('<span class="absent">not yet</span>')
 
 
+def plain(value: str) -> str:
+    """Return a text from outside for a place that takes no markup, such as a window's title."""
+    return visible(value, MAX_TEXT) or ""
+
+
 def text(value: str | None, *, absent: SafeString = ABSENT) -> SafeString:
     """Show a text from outside, isolated so that its direction cannot reorder the page."""
     shown = visible(value, MAX_TEXT)
@@ -28,12 +33,12 @@ def code(value: str | None, *, absent: SafeString = ABSENT) -> SafeString:
     return format_html("<bdi><code>{}</code></bdi>", shown) if shown else absent
 
 
-def figure(value: Decimal | int | None, unit: str = "") -> SafeString:
-    """Show a number with exactly the digits it was given with."""
+def figure(value: Decimal | int | None, unit: str = "", *, grouped: bool = True) -> SafeString:
+    """Show a number with exactly the digits it was given with; integers grouped by thousands."""
     if value is None:
         return ABSENT
-    digits = format(value, "f") if isinstance(value, Decimal) else format(value, ",")
-    return format_html('<span class="figure">{}{}</span>', digits, f" {unit}" if unit else "")
+    pattern = "f" if isinstance(value, Decimal) else "," if grouped else "d"
+    return format_html('<span class="figure">{}{}</span>', format(value, pattern), unit and f" {unit}")
 
 
 def icon(name: str) -> SafeString:

@@ -30,7 +30,7 @@ class ReadOnlyAdmin(_Base[Record]):
     """A list and a page for each record, for those with the `view` permission.
 
     The stock list and form are replaced, not restricted: they build queries out of parameters
-    and field names, ours accept what `filters` names. There is no page to add, change or delete,
+    and field names, ours take what `filters` names. There is no page to add, change or delete,
     no history of changes and no action.
     """
 
@@ -82,11 +82,11 @@ class ReadOnlyAdmin(_Base[Record]):
         raise NotImplementedError
 
     def record_page(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
-        """Return the page of one record, or call `found` with None."""
+        """Return the page of one record."""
         raise NotImplementedError
 
     def page(
-        self, request: HttpRequest, template: str, title: str, **context: Any
+        self, request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any
     ) -> TemplateResponse:
         """Render one of our templates inside the admin site."""
         site = self.admin_site.each_context(request)
@@ -94,6 +94,7 @@ class ReadOnlyAdmin(_Base[Record]):
             request,
             f"verification/admin/{template}.html",
             {**site, "opts": self.opts, "title": title, **context},
+            status=status,
         )
 
     def found(self, record: Record | None) -> Record:

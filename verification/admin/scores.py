@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from verification.admin.fragments import figure
 from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
 from verification.models import VerificationAttempt
 from verification.models.attempt import threshold_column
@@ -24,6 +25,11 @@ class Threshold:
     value: Decimal
     is_reached: bool | None
 
+    @property
+    def value_shown(self) -> SafeString:
+        """The value with its own digits."""
+        return figure(self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -37,6 +43,11 @@ class Comparison:
     def reached(self) -> int:
         """How many of the thresholds the confidence is at or above."""
         return sum(1 for each in self.thresholds if each.is_reached)
+
+    @property
+    def confidence_shown(self) -> SafeString:
+        """The confidence with its own digits."""
+        return figure(self.confidence)
 
     @property
     def scale(self) -> SafeString:

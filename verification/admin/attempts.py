@@ -1,0 +1,144 @@
+"""Attempts in the admin: the list, and one attempt laid out for a reader."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from verification.admin import facts
+from verification.admin.filters import AttemptFilterForm
+from verification.admin.fragments import brief_moment, code, figure, moment, plain, text
+from verification.admin.listing import list_rows, way_back
+from verification.admin.pills import outcome_pill, risk_pills, state_pill
+from verification.admin.readonly import ReadOnlyAdmin
+from verification.admin.scores import Comparison, attack_scale, comparisons_of
+from verification.admin.timeline import timeline_of
+from verification.admin.verdict import verdict_of
+from verification.models import VerificationAttempt
+from verification.selectors.record import (
+    attempts_for_list,
+    client_names,
+    find_attempt,
+    related_attempts,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt as a list shows it."""
+
+    address: str
+    when: SafeString
+    biz_no: SafeString
+    subject: str | None
+    client: str
+    outcome: SafeString | None
+    reason: str | None
+    risks: list[SafeString]
+    comparison: Comparison | None
+    confidence: SafeString | None
+    state: SafeString
+
+
+def attempt_address(attempt_id: UUID) -> str:
+    """Return the path of an attempt's page."""
+    return reverse("admin:verification_verificationattempt_change", args=[attempt_id])
+
+
+def attempts_address(**filters: str) -> str:
+    """Return the path of the list, narrowed."""
+    return f"{reverse('admin:verification_verificationattempt_changelist')}?{urlencode(filters)}"
+
+
+def attempt_rows(attempts: Iterable[VerificationAttempt]) -> list[AttemptRow]:
+    """Return the rows of a list."""
+    return [_row(each) for each in attempts]
+
+
+def _row(attempt: VerificationAttempt) -> AttemptRow:
+    compared = next((c for c in comparisons_of(attempt) if c.confidence is not None), None)
+    return AttemptRow(
+        address=attempt_address(attempt.pk),
+        when=brief_moment(attempt.created_at),
+        biz_no=text(attempt.biz_no, absent=SafeString("no business number")),
+        subject=attempt.subject,
+        client=attempt.client.name,
+        outcome=outcome_pill(attempt),
+        reason=attempt.result_message or attempt.error_code,
+        risks=risk_pills(attempt),
+        comparison=compared,
+        confidence=figure(compared.confidence) if compared else None,
+        state=state_pill(attempt),
+    )
+
+
+@admin.register(VerificationAttempt)
+class AttemptAdmin(ReadOnlyAdmin[VerificationAttempt]):
+    """Attempts, newest first."""
+
+    def list_page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        """Return the list that the address asks for."""
+        names = [(str(each), name) for each, name in client_names()]
+        form = AttemptFilterForm(request.GET, names)
+        if elsewhere := way_back(request, form):
+            return elsewhere
+        listing = list_rows(
+            request, form, lambda: attempts_for_list(form.which(timezone.localdate()))
+        )
+        return self.page(
+            request,
+            "attempt_list",
+            "Attempts",
+            status=200 if form.is_valid() else 400,
+            form=form,
+            listing=listing,
+            rows=attempt_rows(listing.page.rows),
+            **context,
+        )
+
+    def record_page(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
+        """Return one attempt."""
+        attempt = self.found(find_attempt(record_id))
+        return self.page(
+            request, "attempt", plain(str(attempt)), **_record(attempt)
+        )
+
+
+def _record(attempt: VerificationAttempt) -> dict[str, Any]:
+    return {
+        "attempt": attempt,
+        "heading": text(attempt.biz_no, absent=SafeString("No business number")),
+        "created": moment(attempt.created_at),
+        "state": state_pill(attempt),
+        "verdict": verdict_of(attempt),
+        "risks": risk_pills(attempt),
+        "comparisons": comparisons_of(attempt),
+        "attack": attack_scale(attempt),
+        "attack_score": figure(attempt.attack_score),
+        "attack_threshold": figure(attempt.attack_threshold),
+        "device_level": code(attempt.device_level),
+        "device_tags": facts.device_tags(attempt),
+        "verify_tags": facts.opaque_members(attempt.verify_tags),
+        "attributes": facts.opaque_members(attempt.visual_attributes),
+        "unknown": facts.opaque_members(attempt.unknown_fields),
+        "timeline": timeline_of(attempt),
+        "request_facts": facts.request_facts(attempt),
+        "answer_facts": facts.answer_facts(attempt),
+        "evidence": facts.evidence_items(attempt),
+        "erased": _erased(attempt),
+        "related": attempt_rows(related_attempts(attempt)),
+        "of_subject": attempts_address(q=attempt.subject) if attempt.subject else None,
+        "of_biz_no": attempts_address(q=attempt.biz_no) if attempt.biz_no else None,
+    }
+
+
+def _erased(attempt: VerificationAttempt) -> SafeString | None:
+    key = getattr(attempt, "evidence_key", None)
+    return moment(key.erased_at) if key and key.erased_at else None
