@@ -6,7 +6,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,14 +102,13 @@ class Processes:
         self.hurry = True
 
     def _stop(self, child: Child) -> None:
-        with suppress(ProcessLookupError):
-            child.process.send_signal(signal.SIGTERM)
+        # Not by Popen.send_signal, which would reap a process that has ended.
+        os.kill(child.process.pid, signal.SIGTERM)
         deadline = time.monotonic() + child.stop_s
         while not child.is_dead() and time.monotonic() < deadline and not self.hurry:
             time.sleep(POLL_S / 2)
         # What the leader left behind, or the leader itself if it took too long.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.process.pid, signal.SIGKILL)
+        os.killpg(child.process.pid, signal.SIGKILL)
         child.process.wait()
 
 
@@ -124,6 +122,6 @@ def _answers(url: str) -> bool:
     with requests.Session() as session:
         session.trust_env = False
         try:
-            return session.get(url, timeout=PROBE_TIMEOUT_S).status_code == requests.codes.ok
+            return session.get(url, timeout=PROBE_TIMEOUT_S).ok
         except requests.RequestException:
             return False
