@@ -1,0 +1,126 @@
+"""REST: submit an attempt, list attempts, read one, export them as CSV."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from verification.api import schema
+from verification.api.attempt_json import attempt_json
+from verification.api.body import received_body
+from verification.api.endpoint import Endpoint, calling_client, json_response
+from verification.api.filters import (
+    PAGE_PARAMETERS,
+    READERS,
+    attempt_query,
+    cursor_of,
+    page_size,
+    position_of,
+    read_parameters,
+)
+from verification.api.forms import idempotency_key, read_form, required_file, required_text
+from verification.api.problems import Problem
+from verification.lifecycle import State
+from verification.models.client import Scope
+from verification.selectors.attempts import find_attempt, list_page
+from verification.selectors.exports import attempts_csv
+from verification.services.runtime import get_runtime
+from verification.services.submission import Submitted, submit
+
+CREATED, OK, ACCEPTED = 201, 200, 202
+
+
+class AttemptList(Endpoint):
+    """Submit an attempt; list one's own."""
+
+    http_method_names: ClassVar = ["get", "head", "post"]
+    scopes: ClassVar = {
+        "GET": Scope.ATTEMPTS_READ,
+        "HEAD": Scope.ATTEMPTS_READ,
+        "POST": Scope.ATTEMPTS_WRITE,
+    }
+
+    @extend_schema(**schema.SUBMIT_ATTEMPT)
+    def post(self, request: Request) -> HttpResponse:
+        """Verify one packet. Repeating is safe: the same biz_token is never sent twice."""
+        read_parameters(request.META.get("QUERY_STRING", ""), allowed=())
+        key = idempotency_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+        runtime = get_runtime()
+        with received_body(request, conf=runtime.conf) as body:
+            content_type = request.META.get("CONTENT_TYPE", "")
+            form = read_form(body, content_type, texts={"biz_token"}, files={"meglive_data"})
+            submitted = submit(
+                client=calling_client(request),
+                biz_token=required_text(form, "biz_token"),
+                packet=required_file(form, "meglive_data"),
+                idempotency_key=key,
+                runtime=runtime,
+            )
+        return submitted_response(submitted)
+
+    @extend_schema(**schema.LIST_ATTEMPTS)
+    def get(self, request: Request) -> HttpResponse:
+        """Return a page of the client's attempts, newest first."""
+        query_string = request.META.get("QUERY_STRING", "")
+        parameters = read_parameters(query_string, allowed={*READERS, *PAGE_PARAMETERS})
+        page = list_page(
+            attempt_query(parameters, client=calling_client(request)),
+            after=position_of(parameters),
+            size=page_size(parameters),
+        )
+        following = cursor_of(page.next_after) if page.next_after else None
+        results = [attempt_json(attempt) for attempt in page.attempts]
+        return json_response({"results": results, "next_cursor": following})
+
+
+class AttemptDetail(Endpoint):
+    """One attempt."""
+
+    http_method_names: ClassVar = ["get", "head"]
+    scopes: ClassVar = {"GET": Scope.ATTEMPTS_READ, "HEAD": Scope.ATTEMPTS_READ}
+
+    @extend_schema(**schema.READ_ATTEMPT)
+    def get(self, request: Request, attempt_id: UUID) -> HttpResponse:
+        """Return one of the client's attempts; another client's does not exist for it."""
+        read_parameters(request.META.get("QUERY_STRING", ""), allowed=())
+        attempt = find_attempt(client=calling_client(request), attempt_id=attempt_id)
+        if attempt is None:
+            raise Problem("not_found", "This client has no attempt of this id.")
+        return json_response(attempt_json(attempt))
+
+
+class AttemptExport(Endpoint):
+    """Attempts as CSV."""
+
+    http_method_names: ClassVar = ["get"]
+    scopes: ClassVar = {"GET": Scope.ATTEMPTS_EXPORT}
+
+    @extend_schema(**schema.EXPORT_ATTEMPTS)
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Stream the client's attempts, in constant memory."""
+        parameters = read_parameters(request.META.get("QUERY_STRING", ""), allowed=READERS.keys())
+        blocks = attempts_csv(attempt_query(parameters, client=calling_client(request)))
+        return StreamingHttpResponse(
+            blocks,
+            content_type="text/csv; charset=utf-8",
+            headers={
+                "Content-Disposition": 'attachment; filename="attempts.csv"',
+                "Cache-Control": "no-store",
+            },
+        )
+
+
+def submitted_response(submitted: Submitted) -> HttpResponse:
+    """Return 201 for an attempt sent now, 200 for a known one, 202 while it is in doubt."""
+    attempt = submitted.attempt
+    headers = {"Location": reverse("attempt-detail", kwargs={"attempt_id": attempt.pk})}
+    status = CREATED
+    if submitted.is_replay:
+        status = OK
+        headers["Idempotent-Replayed"] = "true"
+    if attempt.state == State.IN_DOUBT:
+        status = ACCEPTED
+    return json_response(attempt_json(attempt), status=status, headers=headers)

@@ -1,0 +1,279 @@
+"""The OpenAPI description: components written by hand, exact, and the documents' addresses.
+
+A test holds real answers against these schemas, so they cannot drift from the code.
+"""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+
+from verification.api.filters import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from verification.api.problems import KINDS
+from verification.faceid.contract import COMPARISON_NAMES, PARAMETERS, THRESHOLD_NAMES, Parameter
+from verification.lifecycle import State
+from verification.outcomes import Outcome
+
+Schema = dict[str, Any]
+
+PROBLEM_TYPE = "application/problem+json"
+SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+TIME = {"type": "string", "format": "date-time"}
+UUID = {"type": "string", "format": "uuid"}
+TEXT = {"type": "string"}
+PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
+FRACTION = {"type": "number", "minimum": 0, "maximum": 1}
+
+
+def nullable(schema: Schema) -> Schema:
+    """Return a schema that also allows null."""
+    return {**schema, "nullable": True}
+
+
+def closed(properties: Schema) -> Schema:
+    """Return an object that has exactly these members, all of them always."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": sorted(properties),
+        "additionalProperties": False,
+    }
+
+
+def reference(name: str) -> Schema:
+    """Return a reference to a component."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+COMPARISON = closed(
+    {
+        "confidence": nullable(PERCENT),
+        "thresholds": nullable(closed({rate: nullable(PERCENT) for rate in THRESHOLD_NAMES})),
+    }
+)
+TAGS = nullable({"type": "object", "additionalProperties": True})
+ATTEMPT = closed(
+    {
+        "id": UUID,
+        "state": {"type": "string", "enum": [each.value for each in State]},
+        "outcome": nullable({"type": "string", "enum": [*[o.value for o in Outcome], None]}),
+        "decision": nullable({**TEXT, "description": "Not made yet: always null."}),
+        "client": TEXT,
+        "region": TEXT,
+        "biz_no": nullable(TEXT),
+        "subject": nullable(TEXT),
+        "request_id": nullable({**TEXT, "description": "The vendor's serial number."}),
+        "result_code": nullable({"type": "integer"}),
+        "result_message": nullable(TEXT),
+        "error": nullable(closed({"code": nullable(TEXT), "argument": nullable(TEXT)})),
+        "billable": nullable({"type": "boolean"}),
+        "time_used_ms": nullable({"type": "integer", "minimum": 0}),
+        "attack": nullable(
+            closed(
+                {
+                    "score": nullable(FRACTION),
+                    "threshold": nullable(FRACTION),
+                    "is_attack": nullable({"type": "boolean"}),
+                }
+            )
+        ),
+        "comparisons": nullable(
+            {
+                "type": "object",
+                "properties": dict.fromkeys(COMPARISON_NAMES, COMPARISON),
+                "additionalProperties": False,
+            }
+        ),
+        "risk": nullable(
+            closed({"device_level": nullable(TEXT), "device_tags": TAGS, "verify_tags": TAGS})
+        ),
+        "visual_attributes": TAGS,
+        "evidence": {
+            "type": "array",
+            "items": closed(
+                {
+                    "kind": TEXT,
+                    "size_bytes": {"type": "integer", "minimum": 0},
+                    "sha256": SHA256,
+                    "erased_at": nullable(TIME),
+                }
+            ),
+        },
+        "packet": closed({"sha256": SHA256, "size_bytes": {"type": "integer", "minimum": 1}}),
+        "review": nullable({"type": "object", "description": "Not there yet: always null."}),
+        "ledger": nullable({"type": "object", "description": "Not there yet: always null."}),
+        "created_at": TIME,
+        "settled_at": nullable(TIME),
+    }
+)
+SESSION = closed(
+    {
+        "id": UUID,
+        "biz_token": {**TEXT, "description": "A credential, single-use; it is shown only here."},
+        "biz_no": nullable(TEXT),
+        "subject": nullable(TEXT),
+        "liveness_type": TEXT,
+        "request_id": nullable(TEXT),
+        "created_at": TIME,
+        "expires_at": TIME,
+    }
+)
+PAGE = closed(
+    {
+        "results": {"type": "array", "items": reference("Attempt")},
+        "next_cursor": nullable({**TEXT, "description": "Null on the last page."}),
+    }
+)
+PROBLEM: Schema = {
+    "type": "object",
+    "properties": {
+        "type": TEXT,
+        "title": TEXT,
+        "status": {"type": "integer"},
+        "detail": TEXT,
+        "code": {"type": "string", "enum": sorted(KINDS)},
+        "request_id": UUID,
+        "field": {**TEXT, "description": "The field of the form it is about."},
+        "parameter": {**TEXT, "description": "The query parameter it is about."},
+        "attempt_id": {**UUID, "description": "The attempt that it is about."},
+        "error": closed({"code": nullable(TEXT), "argument": nullable(TEXT)}),
+    },
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+    "additionalProperties": False,
+}
+COMPONENTS = {"Attempt": ATTEMPT, "AttemptPage": PAGE, "Session": SESSION, "Problem": PROBLEM}
+
+
+def _problems(*statuses: int) -> Schema:
+    return {(status, PROBLEM_TYPE): reference("Problem") for status in statuses}
+
+
+def _form(properties: Schema, required: list[str]) -> Schema:
+    body = {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+    return {"multipart/form-data": body}
+
+
+def _parameter_schema(parameter: Parameter) -> Schema:
+    if parameter.kind == "file":
+        return {"type": "string", "format": "binary", "minLength": 1}
+    if parameter.kind == "integer":
+        return {"type": "integer", "minimum": parameter.low, "maximum": parameter.high}
+    if parameter.choices:
+        return {"type": "string", "enum": list(parameter.choices)}
+    return {
+        "type": "string",
+        "minLength": int(parameter.required),
+        "maxLength": parameter.max_bytes or 128,
+    }
+
+
+def _query(name: str, schema: Schema, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description)
+
+
+FILTERS = [
+    _query(
+        "state", {"type": "string", "enum": [s.value for s in State]}, "Where it is in its life."
+    ),
+    _query("outcome", {"type": "string", "enum": [o.value for o in Outcome]}, "Our reading."),
+    _query(
+        "result_code",
+        {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
+        "The vendor's code.",
+    ),
+    _query("biz_no", {**TEXT, "minLength": 1, "maxLength": 512}, "Exactly this."),
+    _query("request_id", {**TEXT, "minLength": 1, "maxLength": 200}, "Exactly this."),
+    _query("subject", {**TEXT, "minLength": 1, "maxLength": 128}, "Exactly this."),
+    _query("created_from", TIME, "At or after."),
+    _query("created_before", TIME, "Before."),
+]
+PAGING = [
+    _query("cursor", {**TEXT, "minLength": 1}, "`next_cursor` of the page before."),
+    _query(
+        "page_size",
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_PAGE_SIZE,
+            "default": DEFAULT_PAGE_SIZE,
+        },
+        "Attempts in a page.",
+    ),
+]
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    OpenApiParameter.HEADER,
+    description="Optional: the biz_token alone makes repeating safe.",
+)
+LOCATION = OpenApiParameter(
+    "Location", TEXT, OpenApiParameter.HEADER, response=[200, 201, 202], description="The attempt."
+)
+REPLAYED = OpenApiParameter(
+    "Idempotent-Replayed",
+    {"type": "string", "enum": ["true"]},
+    OpenApiParameter.HEADER,
+    response=[200, 202],
+    description="Nothing was sent now.",
+)
+BODY_PROBLEMS = _problems(400, 401, 403, 405, 408, 411, 413, 415, 422, 500, 503)
+READ_PROBLEMS = _problems(400, 401, 403, 405, 500, 503)
+
+SUBMIT_ATTEMPT: Schema = {
+    "operation_id": "submit_attempt",
+    "request": _form(
+        {
+            "biz_token": {**TEXT, "minLength": 1, "maxLength": 512},
+            "meglive_data": {
+                "type": "string",
+                "format": "binary",
+                "minLength": 1,
+                "description": "The bytes of the MegLiveStill SDK, unchanged.",
+            },
+        },
+        ["biz_token", "meglive_data"],
+    ),
+    "parameters": [IDEMPOTENCY_KEY, LOCATION, REPLAYED],
+    "responses": {
+        (201, "application/json"): reference("Attempt"),
+        (200, "application/json"): reference("Attempt"),
+        (202, "application/json"): reference("Attempt"),
+        **BODY_PROBLEMS,
+        **_problems(409),
+    },
+}
+LIST_ATTEMPTS: Schema = {
+    "operation_id": "list_attempts",
+    "parameters": [*FILTERS, *PAGING],
+    "responses": {(200, "application/json"): reference("AttemptPage"), **READ_PROBLEMS},
+}
+READ_ATTEMPT: Schema = {
+    "operation_id": "read_attempt",
+    "responses": {
+        (200, "application/json"): reference("Attempt"),
+        **READ_PROBLEMS,
+        **_problems(404),
+    },
+}
+EXPORT_ATTEMPTS: Schema = {
+    "operation_id": "export_attempts",
+    "parameters": FILTERS,
+    "responses": {(200, "text/csv"): OpenApiTypes.STR, **READ_PROBLEMS},
+}
+OPEN_SESSION: Schema = {
+    "operation_id": "open_session",
+    "request": _form(
+        {each.name: _parameter_schema(each) for each in PARAMETERS},
+        [each.name for each in PARAMETERS if each.required],
+    ),
+    "responses": {
+        (201, "application/json"): reference("Session"),
+        **BODY_PROBLEMS,
+        **_problems(504),
+    },
+}

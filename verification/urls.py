@@ -1,0 +1,22 @@
+"""The addresses of the app; include them at the root of a site."""
+
+from django.urls import path
+
+from verification.api import attempts, documents, dropin, health, sessions
+
+urlpatterns = [
+    path("api/v1/sessions/", sessions.SessionList.as_view(), name="session-list"),
+    path("api/v1/attempts/", attempts.AttemptList.as_view(), name="attempt-list"),
+    path("api/v1/attempts/export.csv", attempts.AttemptExport.as_view(), name="attempt-export"),
+    path(
+        "api/v1/attempts/<uuid:attempt_id>/",
+        attempts.AttemptDetail.as_view(),
+        name="attempt-detail",
+    ),
+    path("api/schema/", documents.SchemaDocument.as_view(), name="api-schema"),
+    path("api/docs/", documents.ReadableDocument.as_view(), name="api-docs"),
+    path("faceid/v3/sdk/get_biz_token", dropin.get_biz_token, name="faceid-get-biz-token"),
+    path("faceid/v3/sdk/verify", dropin.verify, name="faceid-verify"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]
