@@ -27,6 +27,7 @@ from project.embedded_postgres import (
     stop,
 )
 from project.embedded_postgres.account import default_account
+from project.embedded_postgres.cluster import make_data
 from project.embedded_postgres.home import Home
 from project.embedded_postgres.store import Store, make_store
 
@@ -496,6 +497,32 @@ def test_a_link_in_the_place_of_the_log_is_not_followed(home: Path) -> None:
     with pytest.raises(EmbeddedPostgresError, match="could not be started"):
         start(home, durable=False)
     assert victim.read_text() == "untouched"
+
+
+def test_a_home_whose_path_breaks_the_line_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedPostgresError, match="line break"):
+        start(tmp_path / "two\nlines")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_failing_initdb_is_told_and_leaves_no_password(ground: Path) -> None:
+    programs = make_programs(ground / "broken", "16.1")
+    (programs / "initdb").write_text("#!/bin/sh\necho the disk is full\nexit 1\n")
+    store = Store(ground / "broken", default_account())
+    with pytest.raises(EmbeddedPostgresError, match="the disk is full"):
+        make_data(store, binaries.Binaries(programs, "16.1", 16), "secret", durable=False)
+    assert not store.data_dir.exists()
+    assert not any(store.path.rglob("password"))
+
+
+def test_a_server_that_cannot_start_is_told_in_the_servers_words(home: Path) -> None:
+    data = start(home, durable=False).data_dir
+    stop(home)
+    with (data / "postgresql.conf").open("a") as file:
+        file.write("no_such_setting = 1\n")
+    with pytest.raises(EmbeddedPostgresError, match=r"(?s)did not start.*no_such_setting"):
+        start(home, durable=False)
+    assert status(home) is None
 
 
 def test_the_command_line_starts_tells_queries_and_stops(home: Path) -> None:

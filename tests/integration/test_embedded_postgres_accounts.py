@@ -16,7 +16,8 @@ import pytest
 
 from project.embedded_postgres import EmbeddedPostgresError, Server, start, status, stop
 from project.embedded_postgres.account import default_account
-from project.embedded_postgres.store import OUTSIDE
+from project.embedded_postgres.binaries import Binaries, within_reach
+from project.embedded_postgres.store import OUTSIDE, Store
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="needs root, to be several users; an ordinary user cannot"
@@ -176,7 +177,7 @@ def test_programs_that_the_account_cannot_reach_are_copied(
     done = subprocess.run(
         [sys.executable, "-m", "project.embedded_postgres", "start", "--home", closed_home],
         cwd="/",
-        env={"PYTHONPATH": f"{closed}:{ROOT}"},
+        env=os.environ | {"PYTHONPATH": f"{closed}:{ROOT}"},
         check=False,
         capture_output=True,
         text=True,
@@ -187,6 +188,16 @@ def test_programs_that_the_account_cannot_reach_are_copied(
     assert server.bin_dir.is_relative_to(server.data_dir.parent)
     assert connects(server)
     assert modes(before) == before
+
+
+def test_a_systems_programs_out_of_reach_are_refused_not_copied(ground: Path) -> None:
+    programs = ground / "programs"
+    programs.mkdir(mode=0o700)
+    store = Store(ground, default_account())
+    found = Binaries(programs, "16.1", 16)
+    with pytest.raises(EmbeddedPostgresError, match="cannot run the programs"):
+        within_reach(found, store)
+    assert not any(ground.glob("binaries-*"))
 
 
 def test_data_left_by_an_earlier_home_of_the_same_path_is_not_taken_over(
