@@ -6,7 +6,8 @@ Each expression reads the attempt `a` (with its `client_name`) and its evidence 
 
 from dataclasses import dataclass
 
-from verification.models.attempt import COMPARISON_NAMES, THRESHOLD_NAMES, threshold_column
+from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
+from verification.models.attempt import threshold_column
 
 FORMULA_STARTS = "\t\n\r+-=@\uff0b\uff0d\uff1d\uff20"
 """A spreadsheet may run a cell that begins with one of these; the last four are full-width."""

@@ -3,16 +3,18 @@
 RFC 4180 with LF line ends, UTF-8 without a byte order mark; see `docs/reference/csv.md`.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import F
-from psycopg import Copy
+from psycopg import ClientCursor, Copy
 from psycopg.sql import SQL, Composed, Identifier
 
 from verification.selectors.attempts import AttemptQuery, matching
 from verification.selectors.export_columns import COLUMNS, Column
+
+Blocks = Generator[bytes, None, None]
 
 BLOCK_BYTES = 262_144
 COPY = SQL("""
@@ -24,7 +26,7 @@ COPY = SQL("""
 """)
 
 
-def attempts_csv(query: AttemptQuery, *, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
+def attempts_csv(query: AttemptQuery, *, block_bytes: int = BLOCK_BYTES) -> Blocks:
     """Return the attempts of a query as CSV, oldest first, in blocks of about `block_bytes`.
 
     The statement is running when this returns, so that a database that cannot answer fails here
@@ -34,7 +36,7 @@ def attempts_csv(query: AttemptQuery, *, block_bytes: int = BLOCK_BYTES) -> Iter
     """
     statement = copy_statement(query)
     if statement is None:
-        return iter([header(COLUMNS)])
+        return (line for line in [header(COLUMNS)])
     blocks = copy_blocks(statement, block_bytes)
     next(blocks)  # up to the running statement: from here on close() ends it
     return blocks
@@ -60,7 +62,7 @@ def copy_statement(query: AttemptQuery, columns: Sequence[Column] = COLUMNS) -> 
     outside = (Identifier(column.name) for column in columns if column.is_outside_text)
     return COPY.format(
         cells=SQL(", ").join(_cell(column) for column in columns),
-        found=SQL(connection.ops.compose_sql(select, values)),
+        found=SQL(ClientCursor(connection.connection).mogrify(select, values)),
         outside=SQL(", ").join(outside),
     )
 
@@ -69,7 +71,7 @@ def _cell(column: Column) -> Composed:
     return SQL("{} AS {}").format(SQL(column.expression), Identifier(column.name))
 
 
-def copy_blocks(statement: Composed, block_bytes: int) -> Generator[bytes, None, None]:
+def copy_blocks(statement: Composed, block_bytes: int) -> Blocks:
     """Run a COPY TO STDOUT: yield nothing as soon as it runs, then its lines in blocks.
 
     A consumer that goes away closes the generator, which cancels the statement.

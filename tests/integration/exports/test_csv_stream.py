@@ -1,0 +1,105 @@
+"""How the CSV flows: blocks, memory, and what is given back when the reader leaves."""
+
+import tracemalloc
+
+import psycopg
+import pytest
+from django.db import InternalError, OperationalError, connection
+from psycopg.sql import SQL
+
+from bench.rows import insert_attempts
+from tests.integration.exports.conftest import RecordAttempt, export, rows
+from verification.models import VerificationAttempt
+from verification.selectors.attempts import AttemptQuery
+from verification.selectors.exports import attempts_csv, copy_blocks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BLOCK = 16_384
+MANY = 5_000
+
+
+@pytest.fixture
+def many_attempts(transactional_db: None) -> None:
+    """Fill the table with some megabytes of CSV."""
+    connection.ensure_connection()
+    insert_attempts(connection.connection, MANY)
+
+
+@pytest.fixture
+def other_session() -> psycopg.Connection:
+    """Return a connection of its own to the same database."""
+    parameters = connection.get_connection_params()
+    return psycopg.connect(
+        **{
+            name: parameters[name]
+            for name in ("host", "port", "user", "password", "dbname")
+            if name in parameters
+        },
+        autocommit=True,
+    )
+
+
+def test_lines_travel_in_large_blocks(many_attempts: None) -> None:
+    blocks = list(attempts_csv(AttemptQuery(), block_bytes=BLOCK))
+    assert all(BLOCK <= len(block) < 2 * BLOCK for block in blocks[:-1])
+    assert all(block.endswith(b"\n") for block in blocks)
+    assert len(rows(b"".join(blocks).decode())) == MANY
+
+
+def test_memory_does_not_grow_with_the_attempts(many_attempts: None) -> None:
+    tracemalloc.start()
+    try:
+        size_bytes = sum(len(block) for block in attempts_csv(AttemptQuery()))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size_bytes > 4_000_000
+    assert peak_bytes < 1_500_000
+
+
+def test_a_reader_who_leaves_ends_the_statement(many_attempts: None) -> None:
+    blocks = attempts_csv(AttemptQuery(), block_bytes=BLOCK)
+    next(blocks)
+    blocks.close()
+    assert not connection.in_atomic_block
+    assert VerificationAttempt.objects.count() == MANY
+
+
+def test_a_reader_who_never_starts_leaves_nothing_open(many_attempts: None) -> None:
+    attempts_csv(AttemptQuery()).close()
+    assert not connection.in_atomic_block
+    assert VerificationAttempt.objects.count() == MANY
+
+
+def test_all_lines_come_from_one_snapshot(
+    many_attempts: None, other_session: psycopg.Connection
+) -> None:
+    blocks = attempts_csv(AttemptQuery(), block_bytes=BLOCK)
+    with other_session:
+        other_session.execute("UPDATE verification_attempt SET biz_no = 'changed'")
+    assert b"changed" not in b"".join(blocks)
+
+
+def test_an_export_can_change_nothing(record_attempt: RecordAttempt) -> None:
+    statement = SQL("COPY (DELETE FROM {} RETURNING 1) TO STDOUT").format(
+        SQL("verification_attempt")
+    )
+    with pytest.raises(InternalError, match="read-only"):
+        list(copy_blocks(statement, BLOCK))
+    record_attempt()
+    assert len(rows(export())) == 1
+
+
+def test_a_database_that_cannot_answer_fails_before_the_first_block(
+    record_attempt: RecordAttempt, other_session: psycopg.Connection
+) -> None:
+    record_attempt()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [pid] = cursor.fetchone()
+    with other_session:
+        other_session.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    with pytest.raises(OperationalError):
+        attempts_csv(AttemptQuery())
+    connection.close()

@@ -1,0 +1,120 @@
+"""`attempts_export`: write attempts as CSV, to a file or to standard output."""
+
+import os
+import sys
+import time
+from argparse import ArgumentParser, ArgumentTypeError
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from verification.lifecycle import State
+from verification.management.output_file import OutputExistsError, replaced_when_complete
+from verification.models import ApiClient
+from verification.outcomes import Outcome
+from verification.selectors.attempts import AttemptQuery
+from verification.selectors.exports import attempts_csv
+
+PROGRESS_EVERY_S = 2.0
+CLOSED_PIPE = 141
+"""The exit code of a process that wrote to a reader who had left, as shells show it."""
+
+
+def read_instant(text: str) -> datetime:
+    """Read ISO 8601 with an offset, `2026-01-31T00:00:00Z`; without one it would be a guess."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not an ISO 8601 time") from None
+    if instant.tzinfo is None:
+        raise ArgumentTypeError(f"{text!r} lacks an offset: append Z for UTC")
+    return instant
+
+
+class Command(BaseCommand):
+    """Writes one snapshot of the attempts, oldest first; memory does not grow with them."""
+
+    help = "Write attempts as CSV (docs/reference/csv.md). Without filters: all of every client."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the API's filters, and where to write."""
+        parser.add_argument("--client", metavar="NAME", help="of this API client only")
+        parser.add_argument("--state", type=State, choices=list(State))
+        parser.add_argument("--outcome", type=Outcome, choices=list(Outcome))
+        parser.add_argument("--result-code", type=int, metavar="CODE")
+        parser.add_argument("--biz-no", metavar="TEXT", help="exactly this business number")
+        parser.add_argument("--request-id", metavar="TEXT")
+        parser.add_argument("--subject", metavar="TEXT")
+        parser.add_argument(
+            "--created-from", type=read_instant, metavar="TIME", help="inclusive, ISO 8601"
+        )
+        parser.add_argument(
+            "--created-before", type=read_instant, metavar="TIME", help="exclusive, ISO 8601"
+        )
+        parser.add_argument(
+            "--output", type=Path, metavar="FILE", help="readable by its owner only, complete"
+        )
+        parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Exit 0 when all is written, 1 with a sentence when not, 141 when the reader left."""
+        query = _query(options)
+        path: Path | None = options["output"]
+        try:
+            if path is None:
+                self._write(query, sys.stdout.buffer)
+            else:
+                with replaced_when_complete(path, force=options["force"]) as file:
+                    self._write(query, file)
+        except BrokenPipeError:
+            # What is still buffered has no reader; without this the interpreter would try again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(CLOSED_PIPE) from None
+        except OutputExistsError as error:
+            raise CommandError(f"{error}; --force replaces it") from error
+        except (DatabaseError, OSError) as error:
+            raise CommandError(f"The export did not complete: {type(error).__name__}") from error
+
+    def _write(self, query: AttemptQuery, file: BinaryIO) -> None:
+        lines = size_bytes = 0
+        reported_at = time.monotonic()
+        with closing(attempts_csv(query)) as blocks:
+            for block in blocks:
+                file.write(block)
+                lines += block.count(b"\n")
+                size_bytes += len(block)
+                if time.monotonic() - reported_at >= PROGRESS_EVERY_S:
+                    self._report(lines, size_bytes)
+                    reported_at = time.monotonic()
+        file.flush()
+        self._report(lines, size_bytes)
+
+    def _report(self, lines: int, size_bytes: int) -> None:
+        self.stderr.write(f"{lines:,} lines, {size_bytes:,} bytes", style_func=str)
+
+
+def _query(options: dict[str, Any]) -> AttemptQuery:
+    return AttemptQuery(
+        client=_client(options["client"]),
+        state=options["state"],
+        outcome=options["outcome"],
+        result_code=options["result_code"],
+        biz_no=options["biz_no"],
+        request_id=options["request_id"],
+        subject=options["subject"],
+        created_from=options["created_from"],
+        created_before=options["created_before"],
+    )
+
+
+def _client(name: str | None) -> ApiClient | None:
+    if name is None:
+        return None
+    try:
+        return ApiClient.objects.get(name=name)
+    except ApiClient.DoesNotExist:
+        raise CommandError("There is no API client of that name") from None
