@@ -22,13 +22,13 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
-from urllib3.response import HTTPResponse
 
 from verification.faceid.deadline import Deadline
 
 Resolve = Callable[[str, int, int, int], list[Any]]
 
 _EARLY_BYTES = 64 * 1024
+_SLICE_BYTES = 64 * 1024
 _INTERIM = (b"HTTP/1.1 1", b"HTTP/1.0 1")
 
 
@@ -80,10 +80,14 @@ class ExchangeSocket:
             while left:
                 self._wait_for_room(exchange)
                 self._sock.settimeout(_remaining_s(exchange.deadline))
-                # A TLS record that leaves incompletely is not counted: nobody can open it.
-                sent = self._sock.send(left)
+                # TLS takes all or nothing, and listens to nobody meanwhile: hence the slices.
+                sent = self._sock.send(left[:_SLICE_BYTES])
                 exchange.bytes_sent += sent
                 left = left[sent:]
+        except ssl.SSLError as error:
+            # Writing is over, yet an answer may be there: only this error makes urllib3 look.
+            self._broken = True
+            raise BrokenPipeError from error
         except OSError as error:
             self._broken = True
             exchange.was_reset = isinstance(error, ConnectionResetError)
@@ -165,8 +169,25 @@ class _Incoming(io.RawIOBase):
         super().close()
 
 
+class WholeHeaders(http.client.HTTPResponse):
+    """An answer whose headers came to their end and could all be read.
+
+    The library takes the end of the stream for the end of the headers, and urllib3 writes what it
+    cannot read of them to the log, where nothing of an answer may stand.
+    """
+
+    def begin(self) -> None:
+        super().begin()
+        if _current.get().peer_ended:
+            raise http.client.IncompleteRead(b"")
+        if self.msg.defects:
+            raise http.client.HTTPException("broken headers")
+
+
 class ExchangeConnection(HTTPConnection):
     """A connection over an ExchangeSocket."""
+
+    response_class = WholeHeaders
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -177,14 +198,6 @@ class ExchangeConnection(HTTPConnection):
     def connect(self) -> None:
         super().connect()
         self.sock = ExchangeSocket(self.sock)
-
-    # urllib3 itself departs from http.client here
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        response = super().getresponse()
-        if _current.get().peer_ended:
-            # The library takes the end of the stream for the end of the headers.
-            raise http.client.IncompleteRead(b"")
-        return response
 
     @property
     def is_connected(self) -> bool:
