@@ -1,6 +1,7 @@
 """A private server after kills, crashes and half-done work."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -37,7 +38,7 @@ def test_a_killed_server_starts_again_with_its_data(home: Path) -> None:
 
 def test_the_start_waits_for_orphans_that_hold_shared_memory(home: Path) -> None:
     killed = start(home, durable=False)
-    busy = b"""DO $$ DECLARE ends timestamptz = clock_timestamp() + '2 s'; BEGIN
+    busy = b"""DO $$ DECLARE ends timestamptz = clock_timestamp() + '5 s'; BEGIN
                WHILE clock_timestamp() < ends LOOP NULL; END LOOP; END $$"""
     with closing(psycopg.connect(killed.url(), autocommit=True)) as connection:
         orphan = connection.info.backend_pid
@@ -46,7 +47,8 @@ def test_the_start_waits_for_orphans_that_hold_shared_memory(home: Path) -> None
         os.kill(killed.pid, signal.SIGKILL)
         server = start(home, durable=False)
     assert orphan not in postmaster.processes_of(server.data_dir)
-    assert "pre-existing shared memory block" in log_of(home)
+    # Where the dead server is not reaped at once, its lock file is what PostgreSQL trips over first.
+    assert re.search(r"pre-existing shared memory block|lock file .* exists", log_of(home))
     assert status(home) == server
 
 
