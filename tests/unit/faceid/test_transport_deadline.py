@@ -14,6 +14,7 @@ from verification.faceid.errors import InDoubt, NotSent
 from verification.faceid.multipart import Body, encode
 from verification.faceid.transport import Transport
 from verification.faceid.types import Upload
+from verification.faceid.wire import Exchange, ExchangeSocket, running
 
 DEADLINE_S = 0.6
 TOLERANCE_S = 0.2
@@ -172,3 +173,12 @@ def test_nothing_is_tried_after_the_deadline(
         transport.post(peer.url, {}, form(), Deadline.after(0))
     assert failed.value.reason == "deadline"
     assert peer.connections == 0
+
+
+def test_no_operation_begins_after_the_deadline() -> None:
+    deadline = Deadline.after(0)
+    exchange = Exchange(deadline, deadline, idle_s=5, resolve=socket.getaddrinfo)
+    ours, theirs = socket.socketpair()
+    with ours, theirs, running(exchange), pytest.raises(TimeoutError):
+        ExchangeSocket(ours).sendall(b"x")
+    assert exchange.bytes_sent == 0
