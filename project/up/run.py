@@ -59,7 +59,7 @@ def run(plan: Plan, processes: Processes, interruption: Interruption) -> int:
 def _prepare(plan: Plan) -> None:
     """Migrate, collect static files if nobody else will serve them, make the demo people."""
     # This process makes a handful of queries; a pool would only hold connections open.
-    os.environ.update({**plan.environ, "DATABASE_POOL": "false"})
+    os.environ.update({**plan.environ, "DATABASE_POOL": "false", "LOG_LEVEL": "WARNING"})
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     _say("Migrating the database")
     django.setup()

@@ -85,7 +85,7 @@ SAMPLES: tuple[Sample, ...] = (
         "a code we do not know",
         "unknown-code",
         400 * KB,
-        Expected(201, "answered", "unrecognised", attack=None),
+        Expected(201, "answered", "unrecognised", 5100, "SOMETHING_NEW", attack=None),
     ),
     Sample(
         "a refused packet",
@@ -100,9 +100,15 @@ SAMPLES: tuple[Sample, ...] = (
         Expected(201, "answered", "verified", 1000, "SUCCESS", upstream_requests=2),
     ),
     Sample(
-        "an answer that never came",
+        "a connection lost before the answer",
         "reset-after",
         2 * MB,
+        Expected(202, "in_doubt", None, attack=None),
+    ),
+    Sample(
+        "an answer that never came",
+        "timeout-after",
+        300 * KB,
         Expected(202, "in_doubt", None, attack=None),
     ),
 )

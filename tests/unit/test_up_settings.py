@@ -96,6 +96,7 @@ def test_a_real_region_gets_no_sandbox_no_samples_and_no_debugging_pages(region:
     assert not plan.starts_sandbox
     assert not plan.sends_samples
     assert plan.environ["DEBUG"] == "false"
+    assert "FACEID_TIMEOUT_S" not in plan.environ
 
 
 def test_the_demonstration_key_never_goes_to_the_vendor() -> None:
