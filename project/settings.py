@@ -139,6 +139,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if HTTPS else 0)
+# Whether subdomains follow, and preload lists, is for the domain's owner to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 if proxy_header := env.str("PROXY_HTTPS_HEADER", ""):
     SECURE_PROXY_SSL_HEADER = (proxy_header, "https")
 

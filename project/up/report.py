@@ -6,12 +6,12 @@ from typing import Any
 from project.up.flows import Sent
 
 COLUMNS = (
-    ("biz_no", 40),
+    ("biz_no", 44),
     ("request_id", 47),
     ("code", 4),
     ("message", 26),
     ("outcome", 16),
-    ("scores", 40),
+    ("scores", 42),
     ("risk tags", 0),
 )
 NOTHING = "-"
