@@ -47,7 +47,7 @@ def test_the_start_waits_for_orphans_that_hold_shared_memory(home: Path) -> None
         os.kill(killed.pid, signal.SIGKILL)
         server = start(home, durable=False)
     assert orphan not in postmaster.processes_of(server.data_dir)
-    # Where the dead server is not reaped at once, its lock file is what PostgreSQL trips over first.
+    # Until the dead server is reaped, its lock file is what PostgreSQL trips over first.
     assert re.search(r"pre-existing shared memory block|lock file .* exists", log_of(home))
     assert status(home) == server
 
