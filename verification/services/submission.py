@@ -12,8 +12,9 @@ from django.db import connection
 from django.db.transaction import TransactionManagementError
 
 from verification.faceid.errors import FaceIdError, NotProcessed
-from verification.lifecycle import SENDABLE, State
+from verification.lifecycle import SENDABLE, SETTLED, State
 from verification.models import ApiClient, VerificationAttempt
+from verification.selectors.attempts import read_attempt
 from verification.services.accepting import Submission, accept, receive
 from verification.services.errors import AttemptInFlightError, AttemptNotSentError
 from verification.services.runtime import Runtime
@@ -77,13 +78,13 @@ def submit(
     )
     attempt = accept(submission, runtime=runtime)
     if attempt.state not in SENDABLE:
-        return _replay(attempt)
+        return _replay(client, attempt.pk)
     send = intend(attempt.pk, runtime=runtime)
     if send is None:
-        return _replay(read_attempt(attempt.pk))
+        return _replay(client, attempt.pk)
     called = call(submission, runtime=runtime)
     settle(send, called.settlement, runtime=runtime)
-    return _conclude(send, called)
+    return _conclude(read_attempt(client=client, attempt_id=attempt.pk), called)
 
 
 def intend(attempt_id: UUID, *, runtime: Runtime) -> Send | None:
@@ -106,25 +107,16 @@ def call(submission: Submission, *, runtime: Runtime) -> Called:
     return Called(settlement_of_answer(answer), answer.raw)
 
 
-def read_attempt(attempt_id: UUID) -> VerificationAttempt:
-    """Return the attempt as it stands, with all that its JSON form needs, in two queries."""
-    return (
-        VerificationAttempt.objects.select_related("client", "session", "evidence_key")
-        .prefetch_related("evidence")
-        .get(pk=attempt_id)
-    )
-
-
-def _replay(attempt: VerificationAttempt) -> Submitted:
-    if attempt.state in {State.ACCEPTED, State.SENDING}:
+def _replay(client: ApiClient, attempt_id: UUID) -> Submitted:
+    attempt = read_attempt(client=client, attempt_id=attempt_id)
+    if attempt.state not in SETTLED:
         raise AttemptInFlightError(
-            "Another request is sending this biz_token now.", attempt_id=attempt.pk
+            "Another request is sending this biz_token now.", attempt_id=attempt_id
         )
-    return Submitted(read_attempt(attempt.pk), is_replay=True, raw_answer=None)
+    return Submitted(attempt, is_replay=True, raw_answer=None)
 
 
-def _conclude(send: Send, called: Called) -> Submitted:
-    attempt = read_attempt(send.attempt_id)
+def _conclude(attempt: VerificationAttempt, called: Called) -> Submitted:
     if attempt.state != State.NOT_SENT:
         return Submitted(attempt, is_replay=False, raw_answer=called.raw_answer)
     if isinstance(called.error, NotProcessed):
