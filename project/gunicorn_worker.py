@@ -13,6 +13,7 @@ TLS ends at the proxy in front.
 """
 
 import contextlib
+import ctypes
 import json
 import selectors
 import socket
@@ -34,6 +35,8 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from project.thread_pool import ThreadPool
+
 HEAD_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 15.0
 SEND_TIMEOUT_S = 30.0
@@ -43,6 +46,16 @@ RECEIVE_BYTES = 64 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 END_OF_HEAD = b"\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+THREAD_IDLE_S = 20.0
+
+# glibc keeps freed memory for each of many arenas, one for almost every thread: bodies of 10 MB
+# would stay in all of them. Few arenas cost nothing here, since Python runs one thread at a time.
+MALLOPT: Any = getattr(ctypes.CDLL(None), "mallopt", None)
+TRIM: Any = getattr(ctypes.CDLL(None), "malloc_trim", None)
+M_ARENA_MAX = -8  # of malloc.h
+ARENAS = 2
+TRIM_EVERY_S = 10.0
+
 SINGLE_HEADERS = frozenset(
     {"AUTHORIZATION", "CONTENT-ENCODING", "CONTENT-TYPE", "EXPECT", "HOST", "IDEMPOTENCY-KEY"}
 )
@@ -170,12 +183,30 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Serves WSGI with threads that never wait for the head of a request."""
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._trim_at = 0.0
+
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
         """Refuse what this worker does not do."""
         if cfg.is_ssl:
             raise RuntimeError("TLS ends at the proxy in front: unset certfile and keyfile.")
         super().check_config(cfg, log)
+
+    def get_thread_pool(self) -> ThreadPool:
+        """Return threads that come with a flood and go after it."""
+        if MALLOPT is not None:
+            MALLOPT(M_ARENA_MAX, ARENAS)
+        return ThreadPool(max_threads=self.cfg.threads, idle_s=THREAD_IDLE_S)
+
+    def notify(self) -> None:
+        """Give the heartbeat; now and then hand freed memory of large bodies back."""
+        super().notify()
+        now = time.monotonic()
+        if TRIM is not None and now >= self._trim_at:
+            self._trim_at = now + TRIM_EVERY_S
+            TRIM(0)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection and wait for its head in the event loop."""

@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Protocol
 
+from django.db import connection
 from django.http import HttpRequest
 
 from verification.api.problems import Problem
 from verification.conf import Conf
 
 CHUNK_BYTES = 1024 * 1024
+FIRST_BYTES = 256 * 1024
+PATIENCE_S = 0.05
 LENGTH = re.compile(r"[0-9]{1,18}")
 BUSY_RETRY_AFTER_S = 1.0
 
@@ -67,6 +70,8 @@ def received_body(
 ) -> Iterator[memoryview]:
     """Lend the whole body as a view of one buffer, which is freed on leaving.
 
+    While it has to wait for the sender, this thread's database connection is back in the pool.
+
     Raises Problem: `length_required`, `malformed_request`, `unsupported_content_encoding`,
     `body_too_large` (nothing was read), `overloaded`, `request_timeout`, `incomplete_body`. After
     any of them the connection is not fit for another request, and the server closes it.
@@ -77,7 +82,7 @@ def received_body(
     try:
         # What is declared but does not come must not keep others out: memory for all of a large
         # body is taken only when the first part of it is here.
-        for part in (min(length, CHUNK_BYTES), length):
+        for part in (min(length, FIRST_BYTES), length):
             IN_FLIGHT.reserve(part - reserved, limit=conf.max_bytes_in_flight)
             reserved = part
             reading.read_up_to(part)
@@ -112,6 +117,7 @@ class _Reading:
         self._position = 0
         self._deadline = deadline
         self._clock = clock
+        self._patient_until: float | None = clock() + PATIENCE_S
         stream = environ["wsgi.input"]
         self._read = stream.read
         # Our own server's stream returns what one read of the socket gave, into our memory.
@@ -139,16 +145,35 @@ class _Reading:
                 self._socket.settimeout(before)
 
     def _read_some(self, target: memoryview) -> int:
-        remaining_s = self._deadline - self._clock()
-        if remaining_s <= 0:
-            raise _too_slow()
-        if self._socket:
-            self._socket.settimeout(remaining_s)
         chunk = target[:CHUNK_BYTES]
-        count = self._read_into(chunk) if self._read_into else self._copy_into(chunk)
+        try:
+            count = self._read_within(self._patience_s(), chunk)
+        except TimeoutError:
+            count = self._read_within(self._patience_s(), chunk)
         if not count:
             raise Problem("incomplete_body", "The body is shorter than its Content-Length.")
         return count
+
+    def _patience_s(self) -> float:
+        """Return how long the next read may wait; above zero.
+
+        A sender that keeps us waiting first loses us the database connection, which others can
+        use meanwhile, and in the end the request.
+        """
+        now = self._clock()
+        if self._patient_until is not None:
+            if now < self._patient_until:
+                return self._patient_until - now
+            self._patient_until = None
+            connection.close()
+        if now >= self._deadline:
+            raise _too_slow()
+        return self._deadline - now
+
+    def _read_within(self, timeout_s: float, chunk: memoryview) -> int:
+        if self._socket:
+            self._socket.settimeout(timeout_s)
+        return self._read_into(chunk) if self._read_into else self._copy_into(chunk)
 
     def _copy_into(self, chunk: memoryview) -> int:
         data = self._read(len(chunk))

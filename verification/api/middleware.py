@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from uuid import uuid4
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -40,12 +41,9 @@ class ProblemMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer; errors of inner middlewares arrive here as HTML and leave as JSON."""
-        response = self._get_response(request)
+        response = _refused_host(request) or self._get_response(request)
         if response.status_code >= FIRST_ERROR and _is_html_for_machine(request, response):
-            allow = response.headers.get("Allow")
-            response = error_response(request, problem_of_status(response.status_code))
-            if allow:
-                response.headers["Allow"] = allow
+            response = _as_problem(request, response)
         response.headers["X-Request-Id"] = request_id(request)
         return response
 
@@ -54,6 +52,27 @@ class ProblemMiddleware:
         if not MACHINE_PATHS.match(request.path_info):
             return None
         return error_response(request, problem_of(error, request_id(request)))
+
+
+def _refused_host(request: HttpRequest) -> HttpResponse | None:
+    """Refuse a host that is not ours, before the framework does and logs what was sent."""
+    if not MACHINE_PATHS.match(request.path_info):
+        return None
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return error_response(request, Problem("malformed_request", "The Host is not served here."))
+    return None
+
+
+def _as_problem(request: HttpRequest, html: HttpResponseBase) -> HttpResponse:
+    """Return a problem of the same status, with the other headers that were set on the way."""
+    response = error_response(request, problem_of_status(html.status_code))
+    for name, value in html.headers.items():
+        if not name.startswith("Content-") or name == "Content-Security-Policy":
+            response.headers.setdefault(name, value)
+    response.headers["Content-Length"] = str(len(response.content))
+    return response
 
 
 def _is_html_for_machine(request: HttpRequest, response: HttpResponseBase) -> bool:
