@@ -28,7 +28,7 @@ from verification.faceid.deadline import Deadline
 Resolve = Callable[[str, int, int, int], list[Any]]
 
 _EARLY_BYTES = 64 * 1024
-_SLICE_BYTES = 64 * 1024
+_TLS_SLICE_BYTES = 64 * 1024
 _INTERIM = (b"HTTP/1.1 1", b"HTTP/1.0 1")
 
 
@@ -37,7 +37,8 @@ class Exchange:
     """One request and its answer, as far as they came.
 
     `connect_by` bounds name resolution, connecting and the TLS handshake together; `idle_s` is
-    how long a kept connection may have been silent to be used again.
+    how long a kept connection may have been silent to be used again. `bytes_sent` counts what the
+    socket accepted; the head of a request fits one TLS record, which nobody can open in part.
     """
 
     deadline: Deadline
@@ -67,6 +68,8 @@ class ExchangeSocket:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        # TLS takes all of a slice or nothing, and we cannot listen meanwhile.
+        self._slice_bytes = _TLS_SLICE_BYTES if isinstance(sock, ssl.SSLSocket) else None
         self._early = b""
         self._broken = False
         self._last_used = _current.get().deadline.monotonic()
@@ -80,8 +83,7 @@ class ExchangeSocket:
             while left:
                 self._wait_for_room(exchange)
                 self._sock.settimeout(_remaining_s(exchange.deadline))
-                # TLS takes all or nothing, and listens to nobody meanwhile: hence the slices.
-                sent = self._sock.send(left[:_SLICE_BYTES])
+                sent = self._sock.send(left[: self._slice_bytes])
                 exchange.bytes_sent += sent
                 left = left[sent:]
         except ssl.SSLError as error:

@@ -221,6 +221,7 @@ def canaries(talk: Talk) -> None:
         answering(200, {"canary": "canary"}),
         answering(403, {"error": "canary:canary"}),
     ],
+    ids=["server error", "text", "unexpected shape", "refusal"],
 )
 def test_nothing_of_a_call_stands_in_its_error_or_the_log(
     serve: Serve, client_of: ClientOf, caplog: pytest.LogCaptureFixture, script: Script
