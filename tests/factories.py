@@ -35,25 +35,40 @@ RISK: dict[str, Any] = {
     "device_tags": {"is_root": 0, "is_hook": 0, "is_injection": 0, "is_virtual_environment": 0},
 }
 
+def _said(code: int, message: str, *, billable: bool | None, **more: Any) -> dict[str, Any]:
+    return {"result_code": code, "result_message": message, "billable": billable, **more}
+
+
 ANSWERS: dict[str, dict[str, Any]] = {
-    "verified": {"result_code": 1000, "result_message": "SUCCESS", "billable": True, **SCORES, **RISK},
-    "different_person": {
-        "result_code": 2000, "result_message": "PASS_LIVING_NOT_THE_SAME", "billable": True,
-        **SCORES, **RISK, "ref1_confidence": Decimal("41.77"),
-    },
-    "liveness_failed": {
-        "result_code": 4100, "result_message": "FAIL_LIVING_FACE_ATTACK", "billable": False,
-        **RISK, "is_attack": True, "attack_score": Decimal("0.913"),
-        "device_tags": {"is_root": 1, "is_hook": 0, "is_injection": 1, "is_virtual_environment": 0},
-    },
-    "not_completed": {"result_code": 4200, "result_message": "USER_CANCELLATION", "billable": False},
-    "source_failed": {"result_code": 3000, "result_message": "DATA_SOURCE_ERROR", "billable": False},
-    "unrecognised": {"result_code": 7321, "result_message": "SOMETHING_NEW", "billable": None},
-}  # fmt: skip
+    "verified": _said(1000, "SUCCESS", billable=True, **SCORES, **RISK),
+    "different_person": _said(
+        2000,
+        "PASS_LIVING_NOT_THE_SAME",
+        billable=True,
+        **{**SCORES, **RISK, "ref1_confidence": Decimal("41.77")},
+    ),
+    "liveness_failed": _said(
+        4100,
+        "FAIL_LIVING_FACE_ATTACK",
+        billable=False,
+        is_attack=True,
+        attack_score=Decimal("0.913"),
+        attack_threshold=Decimal("0.500"),
+        device_level="2",
+        device_tags={"is_root": 1, "is_hook": 0, "is_injection": 1, "is_virtual_environment": 0},
+    ),
+    "not_completed": _said(4200, "USER_CANCELLATION", billable=False),
+    "source_failed": _said(3000, "DATA_SOURCE_ERROR", billable=False),
+    "unrecognised": _said(7321, "SOMETHING_NEW", billable=None),
+}
 """What an answer of each outcome brings."""
 
 ERRORS: dict[str, dict[str, Any]] = {
-    "rejected": {"http_status": 400, "error_code": "BAD_ARGUMENTS", "error_argument": "meglive_data"},
+    "rejected": {
+        "http_status": 400,
+        "error_code": "BAD_ARGUMENTS",
+        "error_argument": "meglive_data",
+    },
     "not_sent": {"error_code": "connect_timeout"},
     "in_doubt": {"error_code": "read_timeout"},
     "closed": {"error_code": "reset", "closing_reason": "no trace of it at the vendor"},

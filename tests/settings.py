@@ -27,3 +27,7 @@ if "DATABASE_URL" not in os.environ:
 from project.settings import *  # noqa: E402, F403 - the environment had to be set first
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# WhiteNoise warns where nothing was collected; the suite serves straight from the apps.
+WHITENOISE_USE_FINDERS = True
+STATIC_ROOT = Path(__file__).resolve().parent.parent / ".local" / "test-static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)

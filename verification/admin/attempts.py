@@ -37,10 +37,10 @@ class AttemptRow:
     address: str
     when: SafeString
     biz_no: SafeString
-    subject: str | None
-    client: str
+    subject: SafeString | None
+    client: SafeString
     outcome: SafeString | None
-    reason: str | None
+    reason: SafeString | None
     risks: list[SafeString]
     comparison: Comparison | None
     confidence: SafeString | None
@@ -63,15 +63,16 @@ def attempt_rows(attempts: Iterable[VerificationAttempt]) -> list[AttemptRow]:
 
 
 def _row(attempt: VerificationAttempt) -> AttemptRow:
+    reason = attempt.result_message or attempt.error_code
     compared = next((c for c in comparisons_of(attempt) if c.confidence is not None), None)
     return AttemptRow(
         address=attempt_address(attempt.pk),
         when=brief_moment(attempt.created_at),
         biz_no=text(attempt.biz_no, absent=SafeString("no business number")),
-        subject=attempt.subject,
-        client=attempt.client.name,
+        subject=text(attempt.subject) if attempt.subject else None,
+        client=text(attempt.client.name),
         outcome=outcome_pill(attempt),
-        reason=attempt.result_message or attempt.error_code,
+        reason=text(reason) if reason else None,
         risks=risk_pills(attempt),
         comparison=compared,
         confidence=figure(compared.confidence) if compared else None,
@@ -85,7 +86,7 @@ class AttemptAdmin(ReadOnlyAdmin[VerificationAttempt]):
 
     def list_page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         """Return the list that the address asks for."""
-        names = [(str(each), name) for each, name in client_names()]
+        names = [(str(each), plain(name)) for each, name in client_names()]
         form = AttemptFilterForm(request.GET, names)
         if elsewhere := way_back(request, form):
             return elsewhere
@@ -106,9 +107,7 @@ class AttemptAdmin(ReadOnlyAdmin[VerificationAttempt]):
     def record_page(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
         """Return one attempt."""
         attempt = self.found(find_attempt(record_id))
-        return self.page(
-            request, "attempt", plain(str(attempt)), **_record(attempt)
-        )
+        return self.page(request, "attempt", plain(str(attempt)), **_record(attempt))
 
 
 def _record(attempt: VerificationAttempt) -> dict[str, Any]:
@@ -116,6 +115,7 @@ def _record(attempt: VerificationAttempt) -> dict[str, Any]:
         "attempt": attempt,
         "heading": text(attempt.biz_no, absent=SafeString("No business number")),
         "created": moment(attempt.created_at),
+        "client_name": text(attempt.client.name),
         "state": state_pill(attempt),
         "verdict": verdict_of(attempt),
         "risks": risk_pills(attempt),

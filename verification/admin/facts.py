@@ -76,7 +76,9 @@ def size_of(size_bytes: int) -> SafeString:
 
 def device_tags(attempt: VerificationAttempt) -> list[Tag]:
     """Return the device tags: the contract says that each is 0 or 1."""
-    return [_tag(name, value, is_bit=value in (0, 1)) for name, value in members(attempt.device_tags)]
+    return [
+        _tag(name, value, is_bit=value in (0, 1)) for name, value in members(attempt.device_tags)
+    ]
 
 
 def opaque_members(value: object) -> list[Tag]:

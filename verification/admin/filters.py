@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from uuid import UUID
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -49,7 +50,7 @@ class RecordFilterForm(forms.Form):
     )
 
     def __init__(self, data: QueryDict, names: Choices) -> None:
-        super().__init__(data, auto_id="filter_%s")
+        super().__init__(data, auto_id="filter_%s", label_suffix="")
         client = self.fields["client"]
         assert isinstance(client, forms.ChoiceField)  # noqa: S101  (narrows the type)
         client.choices = [("", "Any client"), *names]
@@ -68,9 +69,7 @@ class RecordFilterForm(forms.Form):
 
     def days(self, today: date) -> Days:
         """Return the chosen days; the form must be valid."""
-        return days_of(
-            self.preset, self.cleaned_data["since"], self.cleaned_data["until"], today
-        )
+        return days_of(self.preset, self.cleaned_data["since"], self.cleaned_data["until"], today)
 
 
 class AttemptFilterForm(RecordFilterForm):
@@ -86,7 +85,9 @@ class AttemptFilterForm(RecordFilterForm):
         choices=[("", "Any"), ("yes", "Suspected"), ("no", "Not suspected")],
     )
     region = forms.ChoiceField(
-        label="Region", required=False, choices=[("", "Any region"), *((r, r) for r in (*REGIONS, "sandbox"))]
+        label="Region",
+        required=False,
+        choices=[("", "Any region"), *((r, r) for r in (*REGIONS, "sandbox"))],
     )
 
     field_order = ("q", "state", "outcome", "attack", "client", "region", "since", "until")
@@ -99,7 +100,7 @@ class AttemptFilterForm(RecordFilterForm):
             state=State(found["state"]) if found["state"] else None,
             outcome=Outcome(found["outcome"]) if found["outcome"] else None,
             is_attack=YES_NO.get(found["attack"]),
-            client_id=found["client"] or None,
+            client_id=UUID(found["client"]) if found["client"] else None,
             region=found["region"] or None,
             created_from=days.start,
             created_before=days.end,
@@ -111,10 +112,10 @@ class SessionFilterForm(RecordFilterForm):
 
     def which(self, today: date) -> SessionFilter:
         """Return the filter; the form must be valid."""
-        days = self.days(today)
+        days, client = self.days(today), self.cleaned_data["client"]
         return SessionFilter(
             identifier=self.cleaned_data["q"] or None,
-            client_id=self.cleaned_data["client"] or None,
+            client_id=UUID(client) if client else None,
             created_from=days.start,
             created_before=days.end,
         )

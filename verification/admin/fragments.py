@@ -38,7 +38,9 @@ def figure(value: Decimal | int | None, unit: str = "", *, grouped: bool = True)
     if value is None:
         return ABSENT
     pattern = "f" if isinstance(value, Decimal) else "," if grouped else "d"
-    return format_html('<span class="figure">{}{}</span>', format(value, pattern), unit and f" {unit}")
+    return format_html(
+        '<span class="figure">{}{}</span>', format(value, pattern), unit and f" {unit}"
+    )
 
 
 def icon(name: str) -> SafeString:
@@ -52,7 +54,9 @@ def icon(name: str) -> SafeString:
 
 def pill(label: str, *, tone: str, shape: str) -> SafeString:
     """Draw a pill: a symbol and words; the colour of `tone` only repeats them."""
-    return format_html('<span class="pill pill-{}">{}{}</span>', tone, icon(shape), label)
+    return format_html(
+        '<span class="pill pill-{}">{}<span>{}</span></span>', tone, icon(shape), label
+    )
 
 
 def moment(at: datetime | None, *, absent: SafeString = NOT_YET) -> SafeString:
@@ -61,11 +65,11 @@ def moment(at: datetime | None, *, absent: SafeString = NOT_YET) -> SafeString:
         return absent
     local = timezone.localtime(at)
     return format_html(
-        '<time datetime="{}">{} <span class="clock">{}.{:03d}</span> {}</time>',
+        '<time datetime="{}">{} <span class="clock">{}.{}</span> {}</time>',
         at.isoformat(),
         date_format(local, "j M Y"),
         local.strftime("%H:%M:%S"),
-        local.microsecond // 1000,
+        format(local.microsecond // 1000, "03d"),
         local.tzname(),
     )
 

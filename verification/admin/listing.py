@@ -64,7 +64,7 @@ def list_rows(
     `find` is called for a valid form only; an invalid one shows no rows and says what is wrong.
     """
     found = find() if form.is_valid() else None
-    page = Page[Row]((), None, None) if found is None else _turned(request, found)
+    page: Page[Row] = Page((), None, None) if found is None else _turned(request, found)
     return Listing(
         page=page,
         total="" if found is None else _total(form, found),

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from django.utils.safestring import SafeString
 
-from verification.admin.fragments import pill
+from verification.admin.fragments import pill, plain
 from verification.lifecycle import State
 from verification.models import VerificationAttempt
 from verification.outcomes import Outcome
@@ -52,11 +52,11 @@ def risk_pills(attempt: VerificationAttempt) -> list[SafeString]:
     """
     tags = raised_tags(attempt)
     pills = [pill("Attack suspected", tone="bad", shape="shield")] if attempt.is_attack else []
-    pills += [pill(each, tone="warn", shape="triangle") for each in tags[:TAGS_IN_A_LIST]]
+    pills += [pill(plain(each), tone="warn", shape="triangle") for each in tags[:TAGS_IN_A_LIST]]
     if len(tags) > TAGS_IN_A_LIST:
         pills.append(pill(f"+{len(tags) - TAGS_IN_A_LIST}", tone="warn", shape="triangle"))
     looked = attempt.is_attack is not None or attempt.device_tags is not None
-    return pills or ([pill("None reported", tone="plain", shape="check")] if looked else [])
+    return pills or ([pill("No risk reported", tone="plain", shape="check")] if looked else [])
 
 
 def raised_tags(attempt: VerificationAttempt) -> list[str]:

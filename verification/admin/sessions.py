@@ -28,8 +28,8 @@ class SessionRow:
     address: str
     when: SafeString
     biz_no: SafeString
-    subject: str
-    client: str
+    subject: SafeString | None
+    client: SafeString
     liveness_type: SafeString
     region: SafeString
     use: SafeString
@@ -40,8 +40,8 @@ def _row(session: VerificationSession) -> SessionRow:
         address=reverse("admin:verification_verificationsession_change", args=[session.pk]),
         when=brief_moment(session.created_at),
         biz_no=text(session.biz_no, absent=SafeString("no business number")),
-        subject=session.subject,
-        client=session.client.name,
+        subject=text(session.subject) if session.subject else None,
+        client=text(session.client.name),
         liveness_type=code(session.liveness_type),
         region=code(session.region),
         use=_use(session),
@@ -77,7 +77,7 @@ class SessionAdmin(ReadOnlyAdmin[VerificationSession]):
 
     def list_page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         """Return the list that the address asks for."""
-        names = [(str(each), name) for each, name in client_names()]
+        names = [(str(each), plain(name)) for each, name in client_names()]
         form = SessionFilterForm(request.GET, names)
         if elsewhere := way_back(request, form):
             return elsewhere
@@ -105,6 +105,7 @@ class SessionAdmin(ReadOnlyAdmin[VerificationSession]):
             session=session,
             heading=text(session.biz_no, absent=SafeString("No business number")),
             created=moment(session.created_at),
+            client_name=text(session.client.name),
             use=_use(session),
             facts=_facts(session),
             options=opaque_members(session.options),

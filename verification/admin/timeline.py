@@ -45,7 +45,7 @@ def timeline_of(attempt: VerificationAttempt) -> tuple[Step, ...]:
 def _moments(attempt: VerificationAttempt) -> list[tuple[str, datetime | None]]:
     state = State(attempt.state)
     again = f" (send {attempt.send_no})" if attempt.send_no > 1 else ""
-    moments = [("Accepted from the client", attempt.created_at)]
+    moments: list[tuple[str, datetime | None]] = [("Accepted from the client", attempt.created_at)]
     if attempt.sent_at or state in {State.ACCEPTED, State.SENDING}:
         moments.append((f"Sent to FaceID{again}", attempt.sent_at))
     if state in SETTLED or state in {State.ACCEPTED, State.SENDING}:

@@ -12,6 +12,7 @@ from verification.models import VerificationAttempt
 from verification.outcomes import Outcome
 
 COMPARED = (1000, 2000)
+SAID_BY_OUTCOME = ((1000, "SUCCESS"), (2000, "PASS_LIVING_NOT_THE_SAME"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ def _answered(attempt: VerificationAttempt) -> Verdict:
         icon,
         wording.OUTCOME_SENTENCES[outcome],
         said=joined([code(str(attempt.result_code)), code(attempt.result_message)]),
-        meaning=wording.MEANINGS.get(pair, wording.UNLISTED_PAIR),
+        meaning=None
+        if pair in SAID_BY_OUTCOME
+        else wording.MEANINGS.get(pair, wording.UNLISTED_PAIR),
         caution=wording.ATTACK_BESIDE_COMPARISON if contradicts else None,
         next_step=None,
     )
@@ -68,11 +71,10 @@ def _without_answer(attempt: VerificationAttempt) -> Verdict:
 
 
 def _error(attempt: VerificationAttempt) -> SafeString | None:
-    if not attempt.error_code and attempt.http_status is None:
-        return text(attempt.closing_reason) if attempt.closing_reason else None
     parts = [code(f"HTTP {attempt.http_status}")] if attempt.http_status is not None else []
     parts += [code(each) for each in (attempt.error_code, attempt.error_argument) if each]
-    return joined(parts)
+    parts += [text(attempt.closing_reason)] if attempt.closing_reason else []
+    return joined(parts) if parts else None
 
 
 def _cause(attempt: VerificationAttempt) -> str | None:

@@ -31,7 +31,9 @@ STATE_SENTENCES: Mapping[str, str] = MappingProxyType(
         State.ACCEPTED: "The attempt is on record and has not been sent to FaceID yet.",
         State.SENDING: "The attempt is being sent to FaceID, or its answer is awaited.",
         State.REJECTED: "FaceID refused the request. Nobody was checked.",
-        State.NOT_SENT: "FaceID did not take the attempt. Nothing was checked and nothing was spent.",
+        State.NOT_SENT: (
+            "FaceID did not take the attempt. Nothing was checked and nothing was spent."
+        ),
         State.IN_DOUBT: (
             "The attempt left for FaceID, and no usable answer came back. "
             "The person may or may not have been verified."
@@ -46,7 +48,7 @@ NEXT_STEPS: Mapping[str, str] = MappingProxyType(
             "Nothing, for now. If it stays like this for more than a minute, tell an operator."
         ),
         State.SENDING: (
-            "Nothing, for now. If no answer comes in time, the attempt is marked in doubt by itself."
+            "Nothing, for now. If no answer comes in time, the attempt is marked in doubt."
         ),
         State.REJECTED: (
             "Pass code and argument on to the onboarding team. "
@@ -80,7 +82,10 @@ CAUSES: Mapping[tuple[str, str], str] = MappingProxyType(
         (State.NOT_SENT, "dns"): "The name of the FaceID server could not be resolved.",
         (State.NOT_SENT, "refused"): "The FaceID server refused the connection.",
         (State.NOT_SENT, "unreachable"): "The FaceID server could not be reached.",
-        (State.NOT_SENT, "connect_timeout"): "The FaceID server did not accept a connection in time.",
+        (
+            State.NOT_SENT,
+            "connect_timeout",
+        ): "The FaceID server did not accept a connection in time.",
         (State.NOT_SENT, "tls"): "No secure connection could be made.",
         (State.NOT_SENT, "deadline"): "The time for the call was over before it could begin.",
         (State.NOT_SENT, "CONCURRENCY_LIMIT_EXCEEDED"): "Too many calls at once; FaceID was busy.",
@@ -96,11 +101,17 @@ CAUSES: Mapping[tuple[str, str], str] = MappingProxyType(
         (State.IN_DOUBT, "encoded"): "The answer was compressed, which was not asked for.",
         (State.IN_DOUBT, "redirect"): "FaceID pointed to another address, which is never followed.",
         (State.IN_DOUBT, "server_error"): "FaceID reported an error of its own.",
-        (State.IN_DOUBT, "unexpected_status"): "The answer had a status the contract does not name.",
+        (
+            State.IN_DOUBT,
+            "unexpected_status",
+        ): "The answer had a status the contract does not name.",
         (State.IN_DOUBT, "invalid_json"): "The answer could not be read.",
         (State.IN_DOUBT, "unexpected_shape"): "The answer does not fit the contract.",
         (State.IN_DOUBT, "result_code_out_of_range"): "The answer's code is not a possible number.",
-        (State.IN_DOUBT, "answer_not_storable"): "The answer holds figures that cannot be recorded.",
+        (
+            State.IN_DOUBT,
+            "answer_not_storable",
+        ): "The answer holds figures that cannot be recorded.",
         (State.IN_DOUBT, "process_lost"): "The process that awaited the answer stopped.",
     }
 )

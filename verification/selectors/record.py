@@ -5,6 +5,7 @@ Sealed bytes, token digests and packets' digests stay in the database unless a p
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
@@ -18,6 +19,8 @@ from verification.models import (
     VerificationSession,
 )
 from verification.outcomes import Outcome
+
+Row = TypeVar("Row", VerificationAttempt, VerificationSession)
 
 LIST_COLUMNS = (
     "id", "created_at", "biz_no", "subject", "client__name", "region", "state", "outcome",
@@ -151,7 +154,9 @@ def _identified(text: str, *columns: str) -> Q:
         return same
 
 
-def _of_client_and_time(found: QuerySet, which: AttemptFilter | SessionFilter) -> QuerySet:
+def _of_client_and_time(
+    found: QuerySet[Row], which: AttemptFilter | SessionFilter
+) -> QuerySet[Row]:
     given = {
         "client_id": which.client_id,
         "created_at__gte": which.created_from,
