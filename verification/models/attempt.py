@@ -170,6 +170,11 @@ class VerificationAttempt(models.Model):
             models.Index(
                 name="attempt_open", fields=["created_at"], condition=Q(state__in=sorted(OPEN))
             ),
+            models.Index(
+                name="attempt_attack", fields=["created_at", "id"], condition=Q(is_attack=True)
+            ),
+            # One region holds nearly every row: this serves the others, and the empty ones.
+            models.Index(name="attempt_region", fields=["region"]),
         ]
 
     def __str__(self) -> str:
