@@ -29,7 +29,8 @@ RETRY_AFTER_S = 2.0
 
 INTEND = """
     UPDATE verification_attempt
-    SET state = %s, send_no = send_no + 1, sent_at = %s, deadline_at = %s
+    SET state = %s, send_no = send_no + 1, sent_at = %s, deadline_at = %s,
+        http_status = NULL, request_id = NULL, error_code = NULL, error_argument = NULL
     WHERE id = %s AND state = ANY(%s)
     RETURNING send_no
 """
