@@ -14,8 +14,9 @@ class VerificationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks, and make the staff roles whenever tables were made."""
-        from verification import checks  # noqa: F401, PLC0415  (needs the loaded app registry)
+        """Register checks and background jobs; make the staff roles whenever tables were made."""
+        # A worker looks for modules named `tasks` only: it would run without our periodic jobs.
+        from verification import checks, jobs  # noqa: F401, PLC0415  (need the app registry)
 
         post_migrate.connect(_make_roles, sender=self, dispatch_uid="verification.roles")
 

@@ -10,7 +10,7 @@ from verification.services.runtime import get_runtime
 logger = logging.getLogger(__name__)
 
 
-@app.periodic(cron="*/10 * * * * *")
+@app.periodic(cron="* * * * * */10")  # seconds stand last
 @app.task(queueing_lock="reap_attempts", pass_context=False)
 def reap_attempts(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
     """Put attempts of dead processes in doubt; every ten seconds, so within 60 s of a death."""

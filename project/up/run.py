@@ -69,12 +69,15 @@ def _prepare(plan: Plan) -> None:
         call_command("collectstatic", verbosity=0, interactive=False)
     if plan.starts_sandbox:
         _show_people()
+    else:
+        _say("No demonstration staff or client: see createsuperuser and client_create.")
     connections.close_all()
 
 
 def _show_people() -> None:
     from project.up import people  # noqa: PLC0415 - models need the settings of this run
 
+    _say("Staff for the admin, and an API client; secrets are shown once:")
     manage = ".venv/bin/python manage.py"
     for member in people.ensure_staff(lambda: secrets.token_urlsafe(PASSWORD_BYTES)):
         again = f"printed by the first run; a new one: {manage} changepassword {member.name}"

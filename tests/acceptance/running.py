@@ -44,6 +44,10 @@ class Place:
         needle = str(self.local_dir).encode()
         return {pid for pid in _pids() if needle in _seen_of(pid)}
 
+    def runs(self, program: bytes) -> bool:
+        """Return whether a process of this place has `program` in its command line."""
+        return any(program in _seen_of(pid, "cmdline") for pid in self.processes())
+
     def leaves_nothing(self) -> bool:
         """Return whether no process of this place is left; the last may need a moment."""
         deadline = time.monotonic() + 5
@@ -139,10 +143,10 @@ def _pids() -> Iterator[int]:
     yield from (int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal())
 
 
-def _seen_of(pid: int) -> bytes:
+def _seen_of(pid: int, *names: str) -> bytes:
     """Return command line and environment; nothing of a process that has ended or is foreign."""
     seen = b""
-    for name in ("cmdline", "environ"):
+    for name in names or ("cmdline", "environ"):
         try:
             seen += Path(f"/proc/{pid}/{name}").read_bytes()
         except OSError:
