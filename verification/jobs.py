@@ -17,3 +17,12 @@ def reap_attempts(timestamp: int) -> None:  # noqa: ARG001 - given by the schedu
     reaped = reap(runtime=get_runtime())
     if reaped.not_sent or reaped.in_doubt:
         logger.warning("reaped %d unsent, %d in doubt", reaped.not_sent, reaped.in_doubt)
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(queueing_lock="tend_queue", pass_context=False)
+async def tend_queue(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
+    """Take up jobs whose worker was killed; forget finished ones after a day."""
+    for job in await app.job_manager.get_stalled_jobs():
+        await app.job_manager.retry_job(job)
+    await app.job_manager.delete_old_jobs(nb_hours=24)
