@@ -52,7 +52,7 @@ def insert_succeeded(*, days_ago: int) -> int:
 def test_a_job_of_a_killed_worker_is_taken_up_and_finished_ones_are_forgotten() -> None:
     finished, recent = insert_succeeded(days_ago=2), insert_succeeded(days_ago=0)
     stalled = insert_job("doing")
-    async_to_sync(tend_queue)(timestamp=0)
+    async_to_sync(tend_queue.func)(timestamp=0)
     left = {job.pk: job.status for job in ProcrastinateJob.objects.all()}
     assert left == {recent: "succeeded", stalled: "todo"}
     assert finished not in left
