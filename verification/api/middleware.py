@@ -28,9 +28,11 @@ def request_id(request: HttpRequest) -> str:
 
 def error_response(request: HttpRequest, problem: Problem) -> HttpResponse:
     """Return a problem in the shape that the callers of this path understand."""
-    if request.path_info.startswith("/faceid"):
-        return vendor_problem_response(problem, request_id(request))
-    return problem_response(problem, request_id(request))
+    is_vendors = request.path_info.startswith("/faceid")
+    make = vendor_problem_response if is_vendors else problem_response
+    response = make(problem, request_id(request))
+    response.headers["Content-Length"] = str(len(response.content))
+    return response
 
 
 class ProblemMiddleware:
@@ -71,7 +73,6 @@ def _as_problem(request: HttpRequest, html: HttpResponseBase) -> HttpResponse:
     for name, value in html.headers.items():
         if not name.startswith("Content-") or name == "Content-Security-Policy":
             response.headers.setdefault(name, value)
-    response.headers["Content-Length"] = str(len(response.content))
     return response
 
 
