@@ -104,7 +104,14 @@ class ClientAdmin(ReadOnlyAdmin[ApiClient]):
             return HttpResponseRedirect(f"{request.path}?{REFUSED}=1")
         now = timezone.now()
         rows = [_row(each, now) for each in clients_for_list()]
-        return self.page(request, "client_list", "API clients", rows=rows, **context)
+        return self.page(
+            request,
+            "client_list",
+            "API clients",
+            rows=rows,
+            was_refused=REFUSED in request.GET,
+            **context,
+        )
 
     def record_page(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
         """Return one client."""

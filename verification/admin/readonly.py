@@ -23,7 +23,7 @@ else:
             return cls
 
 
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+READING = ("GET", "HEAD")
 
 
 class ReadOnlyAdmin(_Base[Record]):
@@ -57,24 +57,20 @@ class ReadOnlyAdmin(_Base[Record]):
         """Nobody deletes a record here."""
         return False
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:  # noqa: ARG002
-        """No page takes lookups."""
-        return False
-
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the list; `list_page` of the subclass fills it."""
         self._check(request)
-        if request.method not in SAFE_METHODS:
-            return HttpResponseNotAllowed(SAFE_METHODS)
+        if request.method not in READING:
+            return HttpResponseNotAllowed(READING)
         return self.list_page(request, extra_context or {})
 
     def record_view(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
         """Show one record; `record_page` of the subclass fills it. 404 for an unknown id."""
         self._check(request)
-        if request.method not in SAFE_METHODS:
-            return HttpResponseNotAllowed(SAFE_METHODS)
+        if request.method not in READING:
+            return HttpResponseNotAllowed(READING)
         return self.record_page(request, record_id)
 
     def list_page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:

@@ -59,7 +59,7 @@ NEXT_STEPS: Mapping[str, str] = MappingProxyType(
         ),
         State.IN_DOUBT: (
             "Do not read it as a pass or a fail. FaceID may have processed and billed it. "
-            "The token is spent: the person needs a new session for another try."
+            "The token must not be sent again: the person needs a new session for another try."
         ),
         State.CLOSED: "The person needs a new session for another try.",
     }

@@ -52,6 +52,13 @@ def test_every_state_and_outcome_stands_in_the_list(officer: Client) -> None:
     }  # fmt: skip
 
 
+def test_many_risk_tags_are_counted(officer: Client) -> None:
+    make_attempt("verified", device_tags={f"tag_{number}": 1 for number in range(5)} | {"no": 0})
+    text = officer.get(ATTEMPTS).content.decode()
+    pills = re.findall(r"pill-warn.*?<span>([^<]+)</span></span>", text)
+    assert pills == ["tag_0", "tag_1", "+3"]
+
+
 @pytest.mark.parametrize("address", [ATTEMPTS, SESSIONS, CLIENTS])
 def test_an_empty_list_says_how_rows_come(officer: Client, address: str) -> None:
     text = officer.get(address).content.decode()
@@ -274,8 +281,9 @@ def test_an_address_no_link_makes_is_sent_back_to_the_plain_list(
 
 @pytest.mark.parametrize("query", ["x__regex=(", "q=x", "_popup=1"])
 def test_the_list_of_clients_takes_no_parameters(officer: Client, query: str) -> None:
-    answer = officer.get(f"{CLIENTS}?{query}")
-    assert answer.status_code == HTTPStatus.FOUND
+    answer = officer.get(f"{CLIENTS}?{query}", follow=True)
+    assert answer.redirect_chain == [(f"{CLIENTS}?e=1", HTTPStatus.FOUND)]
+    assert "was not understood" in answer.content.decode()
 
 
 @pytest.mark.parametrize(
