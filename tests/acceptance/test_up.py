@@ -72,7 +72,10 @@ def test_a_second_run_keeps_the_data_and_ctrl_c_stops_everything(place: Place) -
                 assert answer.status == 200
         for program in (b"postgres", b"gunicorn", b"procrastinate", b"faceid_sandbox"):
             assert place.runs(program), program
-        assert "Periodic deferrer started" in (place.local_dir / "log" / "worker.log").read_text()
+        assert (
+            "Registering task verification.jobs.reap_attempts"
+            in (place.local_dir / "log" / "worker.log").read_text()
+        )
         assert running.end(signal.SIGINT) == 0
     assert place.leaves_nothing()
 
