@@ -1,11 +1,12 @@
 """A live site: gunicorn as it is shipped, on the test database, with the sandbox as the vendor."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +58,18 @@ class LiveSite:
         return requests.request(
             method, self.url + path, headers=headers, timeout=30, allow_redirects=False, **options
         )
+
+    @contextmanager
+    def reloaded(self) -> Iterator[None]:
+        """Replace the worker as an operator would; on leaving, the new one serves."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        before = children.read_text()
+        os.kill(self.pid, signal.SIGHUP)
+        yield
+        end = time.monotonic() + START_TIMEOUT_S
+        while set(children.read_text().split()) & set(before.split()):
+            assert time.monotonic() < end, "the old worker stays"
+            time.sleep(0.05)
 
     def open_session(self, biz_no: str = "", **options: str) -> requests.Response:
         """Open a session; `biz_no` chooses the sandbox's scenario."""

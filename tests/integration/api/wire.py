@@ -64,7 +64,7 @@ def talk(port: int, *pieces: bytes, pause_s: float = 0.0, wait_s: float = 8.0) -
     with socket.create_connection(("127.0.0.1", port)) as peer:
         peer.settimeout(wait_s)
         _send(peer, pieces, pause_s)
-        answer = _hear(peer)
+        answer = hear(peer)
     return _parse(answer, time.monotonic() - started)
 
 
@@ -77,7 +77,8 @@ def _send(peer: socket.socket, pieces: Iterable[bytes], pause_s: float) -> None:
         return
 
 
-def _hear(peer: socket.socket) -> bytes:
+def hear(peer: socket.socket) -> bytes:
+    """Return one whole answer, or what came of it before the peer closed."""
     answer = b""
     try:
         while not _is_whole(answer) and (more := peer.recv(65536)):
