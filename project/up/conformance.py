@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from project.up.backend import Answer
 from project.up.flows import Sent
 from project.up.report import raised_tags
 from project.up.samples import Expected
@@ -73,6 +74,12 @@ def _answer_differences(record: Json, expected: Expected) -> list[str | None]:
     if expected.code in (1000, 2000) and not record["comparisons"]:
         found.append("the comparison scores are missing")
     return found
+
+
+def reread_faults(sent: Sent, again: Answer) -> Iterator[str]:
+    """Yield a sentence if the record reads otherwise than it was answered to the post."""
+    if again.status != OK or again.body != sent.answers[0].body:
+        yield f"{sent.biz_no}: the attempt reads otherwise than it was answered"
 
 
 def upstream_faults(sent: Sent, entries: Sequence[Json]) -> Iterator[str]:

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib import resources
-from pathlib import Path
 
 import django
 import requests
 from django.core.management import call_command
 from django.db import connections
 
-from project.up import conformance, report
+from project.up import report
 from project.up.backend import Backend
 from project.up.database import running_database
 from project.up.flows import Sent, send_all
+from project.up.inspection import find_faults, write_csv
 from project.up.interruption import Interruption
 from project.up.plan import Plan
 from project.up.processes import Processes
@@ -88,7 +88,7 @@ def _show_people() -> None:
 
 
 def _send_samples(plan: Plan) -> list[str]:
-    """Send the samples and write the CSV; return what differs from the contract."""
+    """Send the samples and write the CSV; for `--check`, return what differs from the contract."""
     from project.up import people  # noqa: PLC0415 - models need the settings of this run
 
     _say("\nSample attempts, sent through the API:\n" + report.heading())
@@ -97,18 +97,8 @@ def _send_samples(plan: Plan) -> list[str]:
         backend = Backend(plan.web_url, key, http)
         started_at = datetime.now(UTC)
         sent = _send_and_print(backend, started_at)
-        faults = [fault for each in sent for fault in conformance.sample_faults(each)]
-        for each in sent:
-            entries = http.get(
-                f"{plan.sandbox_url}/_sandbox/requests", params={"biz_no": each.biz_no}, timeout=10
-            ).json()["requests"]
-            faults += conformance.upstream_faults(each, entries)
-        query = {"created_from": started_at.isoformat().replace("+00:00", "Z")}
-        this_run = plan.local_dir / "attempts-of-this-run.csv"
-        _write(this_run, backend, query)
-        faults += conformance.csv_faults(this_run, sent)
-        this_run.unlink()
-        _write(plan.local_dir / "attempts.csv", backend, {})
+        write_csv(plan.local_dir / "attempts.csv", backend, {})
+        faults = find_faults(plan, backend, sent, started_at) if plan.check else []
     connections.close_all()
     return faults
 
@@ -123,16 +113,6 @@ def _send_and_print(backend: Backend, started_at: datetime) -> list[Sent]:
             _say(line)
         done.append(sent)
     return done
-
-
-def _write(path: Path, backend: Backend, query: dict[str, str]) -> None:
-    """Write the CSV, readable by its owner alone; an earlier one is replaced at once."""
-    temporary = path.with_name(f".{path.name}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as handle:
-        for block in backend.export(query):
-            handle.write(block)
-    temporary.replace(path)
 
 
 def _say_where(plan: Plan) -> None:

@@ -118,6 +118,17 @@ def test_a_replay_that_is_a_new_attempt_is_named() -> None:
     assert "attempt of the replay" in fault
 
 
+def test_a_record_that_reads_otherwise_is_named() -> None:
+    (first,) = _sent().answers
+    as_read = Answer(status=200, is_replay=False, body=dict(first.body))
+    assert list(conformance.reread_faults(_sent(), as_read)) == []
+    other = Answer(status=200, is_replay=False, body={**first.body, "outcome": "not_completed"})
+    missing = Answer(status=404, is_replay=False, body={"code": "not_found"})
+    for answer in (other, missing):
+        (fault,) = conformance.reread_faults(_sent(), answer)
+        assert "reads otherwise" in fault
+
+
 @pytest.mark.parametrize("count", [0, 2])
 def test_another_number_of_upstream_requests_is_named(count: int) -> None:
     faults = list(conformance.upstream_faults(_sent(), [ENTRY] * count))
