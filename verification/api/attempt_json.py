@@ -91,7 +91,7 @@ def _risk(attempt: VerificationAttempt) -> Json | None:
 
 def _evidence(attempt: VerificationAttempt) -> list[Mapping[str, object]]:
     """Return what is kept under seal: names and digests, never the bytes."""
-    items = sorted(attempt.evidence.all(), key=lambda each: each.kind)
+    items = sorted(attempt.shown_evidence, key=lambda each: each.kind)
     erased_at = timestamp(attempt.evidence_key.erased_at) if items else None
     return [
         {

@@ -1,6 +1,6 @@
 """Attempts: one row for each try to verify one person with one biz_token."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -12,6 +12,9 @@ from verification.models.client import ApiClient
 from verification.models.fields import ExactDecimalField, ExactJSONField
 from verification.models.session import VerificationSession
 from verification.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from verification.models.evidence import Evidence
 
 models.BinaryField.register_lookup(Length)
 
@@ -110,6 +113,10 @@ class VerificationAttempt(models.Model):
     verify_tags = ExactJSONField(null=True)
     visual_attributes = ExactJSONField(null=True)
     unknown_fields = ExactJSONField(null=True)
+
+    if TYPE_CHECKING:
+        shown_evidence: list["Evidence"]
+        """Set by what loads an attempt to be shown: its evidence without the sealed bytes."""
 
     class Meta:
         """Newest first; the constraints are the last belt under the services."""

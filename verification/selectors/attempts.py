@@ -86,5 +86,5 @@ def _shown(attempts: QuerySet[VerificationAttempt]) -> QuerySet[VerificationAtte
     return (
         attempts.select_related("client", "evidence_key")
         .defer("token_digest", "evidence_key__sealed")
-        .prefetch_related(Prefetch("evidence", queryset=evidence))
+        .prefetch_related(Prefetch("evidence", queryset=evidence, to_attr="shown_evidence"))
     )

@@ -12,7 +12,7 @@ from verification.models import Evidence, VerificationAttempt
 from verification.models.evidence import LATE_ANSWER, RAW_ANSWER
 from verification.services.errors import NotInDoubtError
 from verification.services.runtime import Runtime
-from verification.services.sealing import open_evidence, store_evidence
+from verification.services.sealing import add_evidence, open_evidence
 from verification.services.settlement import Settlement, settlement_of_answer
 
 
@@ -38,7 +38,7 @@ def reconcile(*, attempt_id: UUID, runtime: Runtime) -> bool:
             state=State.ANSWERED, reconciled_at=now, **columns
         )
         items = {k: v for k, v in settlement.evidence.items() if k != RAW_ANSWER}
-        store_evidence(attempt_id=attempt_id, items=items, keyring=runtime.conf.keyring, at=now)
+        add_evidence(attempt_id=attempt_id, items=items, keyring=runtime.conf.keyring, at=now)
     return True
 
 

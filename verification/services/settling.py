@@ -1,24 +1,55 @@
-"""Settle a send: once, by whoever holds its number; a late second writer changes nothing."""
+"""Settle a send: once, by whoever holds its number; a late second writer changes nothing.
+
+One statement settles: it updates the row if it is still this send's, and stores the sealed
+evidence with it or not at all. Its parameters are bound on the server's side, because the text
+protocol would double the sealed bytes and escape them one by one.
+"""
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import DataError, IntegrityError, OperationalError, transaction
+import psycopg
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
 from verification.lifecycle import SETTLED, State
-from verification.models import Evidence, VerificationAttempt
+from verification.models import Evidence, EvidenceKey, VerificationAttempt
 from verification.models.evidence import LATE_ANSWER, RAW_ANSWER
+from verification.models.fields import ExactJSONField, exact_jsonb
 from verification.services.runtime import Runtime
-from verification.services.sealing import store_evidence
+from verification.services.sealing import SealedEvidence, add_evidence, seal_evidence
 from verification.services.settlement import Settlement, settlement_of_unstorable
 
 logger = logging.getLogger(__name__)
 
 PAUSES_S = (0.1, 0.3, 1.0, 2.0)
+FIELDS = VerificationAttempt._meta.concrete_fields  # noqa: SLF001  documented in spite of its name
+NAMES = [each.attname for each in FIELDS]
+JSON_COLUMNS = frozenset(each.column for each in FIELDS if isinstance(each, ExactJSONField))
+RETURNED = ", ".join(f"settled.{each.column}" for each in FIELDS)
+SETTLE = """
+    WITH settled AS (
+        UPDATE verification_attempt SET {columns}
+        WHERE id = %(id)s AND send_no = %(send_no)s AND state = 'sending'
+        RETURNING *
+    ), wrapped AS (
+        INSERT INTO verification_evidence_key (attempt_id, kek_id, sealed, created_at)
+        SELECT id, %(kek_id)s, %(key)b, %(now)s FROM settled
+        WHERE cardinality(%(ids)s::uuid[]) > 0
+    ), kept AS (
+        INSERT INTO verification_evidence
+            (id, attempt_id, kind, size_bytes, sha256, sealed, created_at)
+        SELECT item.id, settled.id, item.kind, item.size_bytes, item.sha256, item.sealed, %(now)s
+        FROM settled, unnest(
+            %(ids)s::uuid[], %(kinds)s::text[], %(sizes)s::int[],
+            %(digests)b::bytea[], %(envelopes)b::bytea[]
+        ) AS item (id, kind, size_bytes, sha256, sealed)
+    )
+    SELECT {returned} FROM settled
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +66,11 @@ def settle(
     *,
     runtime: Runtime,
     sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Commit what came of a send. A database that restarts meanwhile is waited for, briefly.
+) -> VerificationAttempt | None:
+    """Commit what came of a send; return the row as it stands now, None if it was not ours.
 
-    Raises OperationalError when the database stays away: the reaper will then find the attempt
-    and put it in doubt.
+    A database that restarts meanwhile is waited for, briefly. Raises OperationalError when it
+    stays away: the reaper will then find the attempt and put it in doubt.
     """
     for pause_s in PAUSES_S:
         try:
@@ -49,44 +80,97 @@ def settle(
     return _settle_storable(send, settlement, runtime)
 
 
-def _settle_storable(send: Send, settlement: Settlement, runtime: Runtime) -> None:
+def _settle_storable(
+    send: Send, settlement: Settlement, runtime: Runtime
+) -> VerificationAttempt | None:
     try:
-        _settle_once(send, settlement, runtime)
+        return _settle_once(send, settlement, runtime)
     except (DataError, IntegrityError) as error:
         # A figure that our columns refuse must not cost us the record: the raw answer is kept.
         name = type(error).__name__  # never its text: PostgreSQL quotes values in it
         logger.error("attempt %s: answer not storable: %s", send.attempt_id, name)  # noqa: TRY400 - no values
-        _settle_once(send, settlement_of_unstorable(settlement), runtime)
+        return _settle_once(send, settlement_of_unstorable(settlement), runtime)
 
 
-def _settle_once(send: Send, settlement: Settlement, runtime: Runtime) -> None:
+def _settle_once(
+    send: Send, settlement: Settlement, runtime: Runtime
+) -> VerificationAttempt | None:
     now = runtime.now()
+    evidence = seal_evidence(
+        attempt_id=send.attempt_id,
+        items=settlement.evidence,
+        keyring=runtime.conf.keyring,
+        at=now,
+    )
+    row = _execute(send, settlement, evidence, now)
+    if row is not None:
+        return _as_attempt(row, evidence, now)
+    if RAW_ANSWER in settlement.evidence:
+        _keep_late_answer(send, settlement.evidence[RAW_ANSWER], runtime, now)
+    return None
+
+
+def _execute(
+    send: Send, settlement: Settlement, evidence: SealedEvidence, now: datetime
+) -> Sequence[object] | None:
+    columns = {
+        **settlement.columns,
+        "state": settlement.state.value,
+        "settled_at": now if settlement.state in SETTLED else None,
+    }
+    assignments = ", ".join(f"{name} = %({name})s" for name in columns)
+    values = {
+        **{name: _bindable(name, value) for name, value in columns.items()},
+        "id": send.attempt_id,
+        "send_no": send.send_no,
+        "now": now,
+        "kek_id": evidence.key.kek_id,
+        "key": evidence.key.sealed,
+        "ids": [each.id for each in evidence.items],
+        "kinds": [each.kind for each in evidence.items],
+        "sizes": [each.size_bytes for each in evidence.items],
+        "digests": [each.sha256 for each in evidence.items],
+        "envelopes": [each.sealed for each in evidence.items],
+    }
+    statement = SETTLE.format(columns=assignments, returned=RETURNED)
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        return cursor.execute(statement, values).fetchone()
+
+
+def _bindable(name: str, value: object) -> object:
+    return exact_jsonb(value) if name in JSON_COLUMNS and value is not None else value
+
+
+def _as_attempt(
+    row: Sequence[object], evidence: SealedEvidence, now: datetime
+) -> VerificationAttempt:
+    """Return the row as the ORM would have read it, with the evidence that was stored with it."""
+    values = [
+        each.from_db_value(value, None, connection) if isinstance(each, ExactJSONField) else value
+        for each, value in zip(FIELDS, row, strict=True)
+    ]
+    attempt = VerificationAttempt.from_db(connection.alias, NAMES, values)
+    attempt.shown_evidence = [
+        Evidence(id=each.id, kind=each.kind, size_bytes=each.size_bytes, sha256=each.sha256)
+        for each in evidence.items
+    ]
+    attempt.evidence_key = EvidenceKey(attempt=attempt, kek_id=evidence.key.kek_id, created_at=now)
+    return attempt
+
+
+def _keep_late_answer(send: Send, raw_answer: bytes, runtime: Runtime, now: datetime) -> None:
+    """Keep an answer whose send was given up as in doubt meanwhile, if nobody has one."""
     with transaction.atomic():
-        if _write(send, settlement, now):
-            _seal(send, settlement.evidence, runtime, now)
-        elif RAW_ANSWER in settlement.evidence and _is_awaited(send):
-            late = {LATE_ANSWER: settlement.evidence[RAW_ANSWER]}
-            _seal(send, late, runtime, now)
-
-
-def _write(send: Send, settlement: Settlement, now: datetime) -> bool:
-    """Update the row if it is still this send's; return whether it was."""
-    settled_at = now if settlement.state in SETTLED else None
-    columns = dict(settlement.columns)
-    mine = VerificationAttempt.objects.filter(
-        pk=send.attempt_id, send_no=send.send_no, state=State.SENDING
-    )
-    return mine.update(state=settlement.state, settled_at=settled_at, **columns) == 1
-
-
-def _is_awaited(send: Send) -> bool:
-    """Return whether this send was given up as in doubt, so that its answer still matters."""
-    given_up = VerificationAttempt.objects.select_for_update().filter(
-        pk=send.attempt_id, send_no=send.send_no, state=State.IN_DOUBT
-    )
-    kept = Evidence.objects.filter(attempt_id=send.attempt_id, kind__in=[RAW_ANSWER, LATE_ANSWER])
-    return given_up.exists() and not kept.exists()
-
-
-def _seal(send: Send, items: Mapping[str, bytes], runtime: Runtime, now: datetime) -> None:
-    store_evidence(attempt_id=send.attempt_id, items=items, keyring=runtime.conf.keyring, at=now)
+        given_up = VerificationAttempt.objects.select_for_update().filter(
+            pk=send.attempt_id, send_no=send.send_no, state=State.IN_DOUBT
+        )
+        kinds = [RAW_ANSWER, LATE_ANSWER]
+        kept = Evidence.objects.filter(attempt_id=send.attempt_id, kind__in=kinds)
+        if given_up.exists() and not kept.exists():
+            add_evidence(
+                attempt_id=send.attempt_id,
+                items={LATE_ANSWER: raw_answer},
+                keyring=runtime.conf.keyring,
+                at=now,
+            )

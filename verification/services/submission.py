@@ -84,8 +84,11 @@ def submit(
     if send is None:
         return _replay(client, attempt.pk)
     called = call(submission, runtime=runtime)
-    settle(send, called.settlement, runtime=runtime)
-    return _conclude(read_attempt(client=client, attempt_id=attempt.pk), called)
+    settled = settle(send, called.settlement, runtime=runtime)
+    if settled is None:
+        settled = read_attempt(client=client, attempt_id=attempt.pk)
+    settled.client = client
+    return _conclude(settled, called)
 
 
 def intend(attempt_id: UUID, *, runtime: Runtime) -> Send | None:
