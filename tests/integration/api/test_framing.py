@@ -106,10 +106,13 @@ def test_a_bad_head_is_refused_in_json(live: LiveSite, sent: bytes, code: str) -
     assert heard.headers["connection"] == "close"
 
 
-def test_a_body_longer_than_declared_does_not_become_a_request(live: LiveSite) -> None:
-    smuggled = head("GET", "/healthz")
-    heard = talk(live.port, post_head(live, "Content-Length: 0"), smuggled)
-    assert_problem(heard, "malformed_body")
+def test_what_follows_a_declared_body_is_the_next_request_or_refused(live: LiveSite) -> None:
+    with socket.create_connection(("127.0.0.1", live.port)) as peer:
+        peer.settimeout(5)
+        peer.sendall(post_head(live, "Content-Length: 3") + b"abc" + b"more than declared\r\n\r\n")
+        answers = b"".join(iter(lambda: peer.recv(65536), b""))
+    assert answers.count(b"HTTP/1.1 400 ") == 2
+    assert answers.index(b'"malformed_body"') < answers.index(b'"malformed_request"')
 
 
 def test_a_body_shorter_than_declared_is_refused_when_the_sender_is_done(live: LiveSite) -> None:

@@ -106,4 +106,5 @@ def _parse(answer: bytes, took_s: float) -> Heard:
     top, _, body = answer.partition(b"\r\n\r\n")
     status_line, *lines = top.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (s.partition(":") for s in lines)}
-    return Heard(int(status_line.split(" ")[1]), headers, body, took_s)
+    length = int(headers.get("content-length", len(body)))
+    return Heard(int(status_line.split(" ")[1]), headers, body[:length], took_s)
