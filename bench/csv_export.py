@@ -11,7 +11,7 @@ from bench.site import Site
 
 TARGET = 0.75
 TARGET_MB = 30.0
-ROUNDS = 5
+ROUNDS = 3
 
 # The export's columns without anything done to them; `decision` and its like have no table yet.
 OWN = """

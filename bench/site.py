@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 from project import embedded_postgres
@@ -56,12 +55,11 @@ class Site:
 @contextmanager
 def new_site() -> Iterator[Site]:
     """Make a database for this run on DATABASE_URL's server, or the embedded one; drop it after."""
-    server_url, psql = _server()
     name = f"verification_bench_{secrets.token_hex(4)}"
-    with psycopg.connect(server_url, autocommit=True) as server:
+    with _server() as (server_url, psql), psycopg.connect(server_url, autocommit=True) as server:
         server.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         try:
-            url = _url_of(server_url, name)
+            url = f"{server_url.rpartition('/')[0]}/{name}"
             site = Site(url, _environ(url), psql)
             site.manage("migrate", "--verbosity", "0")
             yield site
@@ -108,20 +106,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _server() -> tuple[str, str]:
+@contextmanager
+def _server() -> Iterator[tuple[str, str]]:
+    """Lend the URL of a database on a server, and psql; stop the server if it was started here."""
     if url := os.environ.get("DATABASE_URL"):
         psql = shutil.which("psql")
         if psql is None:
             raise BenchError("psql is not on the PATH: it is what the export is compared with.")
-        return url, psql
-    server = embedded_postgres.start(ROOT / ".local" / "bench-postgres")
-    return server.url(), str(server.bin_dir / "psql")
-
-
-def _url_of(server_url: str, name: str) -> str:
-    """Return the URL of another database on the same server."""
-    given = conninfo_to_dict(server_url)
-    return server_url.rsplit("/", 1)[0] + "/" + name if "dbname" in given else server_url + name
+        yield url, psql
+        return
+    home = ROOT / ".local" / "bench-postgres"
+    was_running = embedded_postgres.status(home) is not None
+    server = embedded_postgres.start(home)
+    try:
+        yield server.url(), str(server.bin_dir / "psql")
+    finally:
+        if not was_running:
+            embedded_postgres.stop(home)
 
 
 def _environ(database_url: str) -> dict[str, str]:

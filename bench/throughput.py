@@ -17,7 +17,7 @@ DELAY_S = 1.4
 
 def submit_throughput(site: Site, *, quick: bool) -> list[Finding]:
     """Compare the rates of alternating rounds."""
-    rounds, each = (2, 3) if quick else (3, 8)
+    rounds, each = (2, 5) if quick else (3, 10)
     with (
         upstream(site, delay_s=DELAY_S) as url,
         web(site, url, key=new_key(site)) as ours,
