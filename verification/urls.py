@@ -13,7 +13,7 @@ urlpatterns = [
         attempts.AttemptDetail.as_view(),
         name="attempt-detail",
     ),
-    path("api/schema/", documents.SchemaDocument.as_view(), name="api-schema"),
+    path("api/schema/", documents.schema_document, name="api-schema"),
     path("api/docs/", documents.ReadableDocument.as_view(), name="api-docs"),
     path("faceid/v3/sdk/get_biz_token", dropin.get_biz_token, name="faceid-get-biz-token"),
     path("faceid/v3/sdk/verify", dropin.verify, name="faceid-verify"),
