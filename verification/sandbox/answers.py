@@ -61,6 +61,9 @@ def result(issued: Issued, row: ResultRow, now: float) -> dict[str, Any]:
         answer["verification"] = _verification(figures, issued, code)
     if code != ABSENT_SERIES:
         answer["attack_result"] = _attack(figures, attacked=attacked)
+    if issued.asked.scenario.name == "attack-integer":
+        # The vendor's table says an integer where its sample shows a boolean.
+        answer["attack_result"]["result"] = int(attacked)
     if options.get("verify_risk_detect") == "1":
         answer |= _verify_risk(issued)
     return answer
@@ -79,7 +82,7 @@ def hostile(issued: Issued, row: ResultRow, now: float) -> dict[str, Any]:
 
 
 def with_unknown_fields(issued: Issued, row: ResultRow, now: float) -> dict[str, Any]:
-    """Return an answer with fields, references and tags that no document names."""
+    """Return an answer with an image and a field that no document names."""
     answer = result(issued, row, now)
     answer["images"]["image_new"] = FACE_BASE64
     answer["brand_new"] = {"a": [1, 2.50, None]}
@@ -120,9 +123,7 @@ def _verification(figures: Figures, issued: Issued, code: int) -> dict[str, Any]
 
 def _attack(figures: Figures, *, attacked: bool) -> dict[str, Any]:
     score = figures.between(4, 0.71, 0.99) if attacked else figures.between(4, 0.001, 0.12)
-    # The table says an integer and the sample shows a boolean: send both kinds, in turn.
-    flag: bool | int = attacked if figures.between(5, 0, 1) > ATTACK_THRESHOLD else int(attacked)
-    return {"score": score, "threshold": ATTACK_THRESHOLD, "result": flag}
+    return {"score": score, "threshold": ATTACK_THRESHOLD, "result": attacked}
 
 
 def _risk_info(issued: Issued, row: ResultRow) -> dict[str, Any] | None:
@@ -135,7 +136,8 @@ def _risk_info(issued: Issued, row: ResultRow) -> dict[str, Any] | None:
     elif issued.asked.scenario.name == "risk-tags":
         set_tags = {"is_root", "is_virtual_environment"}
     tags = {name: int(name in set_tags) for name in DEVICE_TAGS}
-    return {"device_info_level": "2" if set_tags else "0", "device_info_tags": tags}
+    # The scale is not documented; "2" is the only level that the documents show.
+    return {"device_info_level": "2", "device_info_tags": tags}
 
 
 def _verify_risk(issued: Issued) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import select
 import socket
 import struct
 import threading
@@ -13,12 +12,14 @@ from functools import cache
 from http import HTTPStatus
 from typing import Final
 
-from verification.sandbox.answers import encode, error
+from verification.faceid.contract import TOO_LARGE_TEXT
+from verification.sandbox.answers import encode
 from verification.sandbox.scenarios import Asked
 from verification.sandbox.vendor import Reply
 
 HTML_502: Final = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 MAX_SILENCE_S: Final = 120.0
+LOOK_S: Final = 0.05
 MIB: Final = 1024 * 1024
 BUSY: Final = "CONCURRENCY_LIMIT_EXCEEDED"
 
@@ -28,15 +29,29 @@ class HangUp(Exception):  # noqa: N818  no error: the scenario wants it
 
 
 class Line:
-    """The sending side of one connection, and the ways to misuse it."""
+    """The sending side of one connection, and the ways to misuse it. `is_last`: the connection
+    ends after the reply, and the reply says so."""
 
-    def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
+    def __init__(self, sock: socket.socket, stopping: threading.Event, *, is_last: bool) -> None:
         self._sock = sock
         self._stopping = stopping
+        self._is_last = is_last
 
-    def send(self, reply: Reply, *, close: bool = False) -> None:
+    def head_of(self, reply: Reply) -> bytes:
+        """Return status line and headers of a reply."""
+        headers = {
+            "Content-Type": reply.content_type,
+            "Content-Length": str(len(reply.body)),
+            **reply.headers,
+            "Connection": "close" if self._is_last else "keep-alive",
+        }
+        lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def send(self, reply: Reply) -> None:
         """Send a reply properly."""
-        self._sock.sendall(head_of(reply, close=close) + reply.body)
+        self._sock.sendall(self.head_of(reply) + reply.body)
 
     def send_bytes(self, data: bytes) -> None:
         """Send anything."""
@@ -52,9 +67,8 @@ class Line:
     def be_silent(self) -> None:
         """Say nothing until the peer hangs up, the server stops or two minutes are over."""
         until = time.monotonic() + MAX_SILENCE_S
-        while time.monotonic() < until and not self._stopping.is_set():
-            readable, _, _ = select.select([self._sock], [], [], 0.05)
-            if readable and not self._sock.recv(1, socket.MSG_PEEK):
+        while time.monotonic() < until and not self._peer_left():
+            if self._stopping.wait(LOOK_S):
                 break
         raise HangUp
 
@@ -68,27 +82,31 @@ class Line:
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise HangUp
 
+    def _peer_left(self) -> bool:
+        try:
+            return not self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
 
-def head_of(reply: Reply, *, close: bool = False) -> bytes:
-    """Return status line and headers of a reply."""
-    headers = {
-        "Content-Type": reply.content_type,
-        "Content-Length": str(len(reply.body)),
-        **reply.headers,
-        "Connection": "close" if close else "keep-alive",
-    }
-    lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+def spoil(reply: Reply, fault: Asked) -> Reply:
+    """Return what a fault puts in the place of `reply`; the same reply if it spoils the line."""
+    change = _INSTEAD.get(fault.scenario.name)
+    return reply if change is None else change(reply, fault.argument)
+
+
+def is_answered(fault: Asked) -> bool:
+    """Whether the peer gets to see a status line, if it has patience."""
+    return fault.scenario.name not in _UNANSWERED
 
 
 def deliver(line: Line, reply: Reply, fault: Asked) -> None:
-    """Send `reply` under a fault. HangUp when the connection must end."""
-    name, argument = fault.scenario.name, fault.argument
-    if name in _INSTEAD:
-        line.send(_INSTEAD[name](reply, argument))
-    else:
-        _MISUSE[name](line, reply, argument)
+    """Send a spoilt reply under its fault. HangUp when the connection must end."""
+    _MISUSE.get(fault.scenario.name, _properly)(line, reply, fault.argument)
+
+
+def _properly(line: Line, reply: Reply, _argument: float) -> None:
+    line.send(reply)
 
 
 def _slow(line: Line, reply: Reply, seconds: float) -> None:
@@ -97,11 +115,11 @@ def _slow(line: Line, reply: Reply, seconds: float) -> None:
 
 
 def _drip_headers(line: Line, reply: Reply, pause_s: float) -> None:
-    line.drip(head_of(reply) + reply.body, pause_s)
+    line.drip(line.head_of(reply) + reply.body, pause_s)
 
 
 def _drip_body(line: Line, reply: Reply, pause_s: float) -> None:
-    line.send_bytes(head_of(reply))
+    line.send_bytes(line.head_of(reply))
     line.drip(reply.body, pause_s)
 
 
@@ -118,7 +136,7 @@ def _hang_up(_line: Line, _reply: Reply, _argument: float) -> None:
 
 
 def _truncated(line: Line, reply: Reply, _argument: float) -> None:
-    line.send_bytes(head_of(reply) + reply.body[: len(reply.body) // 2])
+    line.send_bytes(line.head_of(reply) + reply.body[: len(reply.body) // 2])
     raise HangUp
 
 
@@ -152,20 +170,29 @@ def _gzip_bomb(reply: Reply, _argument: float) -> Reply:
     return replace(reply, body=_bomb(), headers={"Content-Encoding": "gzip"})
 
 
-def _busy(_reply: Reply, _argument: float) -> Reply:
-    return Reply(429, encode(error(BUSY, None, time.time())))
+def _error(reply: Reply, code: str) -> bytes:
+    """Write an error as the vendor's sample has it, which lacks `time_used`."""
+    return encode({"request_id": json.loads(reply.body)["request_id"], "error": code})
+
+
+def _busy(reply: Reply, _argument: float) -> Reply:
+    return Reply(429, _error(reply, BUSY))
 
 
 def _unavailable(_reply: Reply, seconds: float) -> Reply:
     return Reply(503, b"", "text/plain", {"Retry-After": f"{seconds:.0f}"})
 
 
-def _failed(_reply: Reply, _argument: float) -> Reply:
-    return Reply(500, encode(error("INTERNAL_ERROR", None, time.time())))
+def _failed(reply: Reply, _argument: float) -> Reply:
+    return Reply(500, _error(reply, "INTERNAL_ERROR"))
 
 
 def _gateway(_reply: Reply, _argument: float) -> Reply:
     return Reply(502, HTML_502, "text/html")
+
+
+def _too_large(_reply: Reply, _argument: float) -> Reply:
+    return Reply(413, TOO_LARGE_TEXT.encode(), "text/plain")
 
 
 def _redirect(_reply: Reply, _argument: float) -> Reply:
@@ -185,6 +212,9 @@ _MISUSE: Final[Mapping[str, Callable[[Line, Reply, float], None]]] = {
     "close-after": _hang_up,
     "truncated": _truncated,
 }
+_UNANSWERED: Final = frozenset(
+    name for name, act in _MISUSE.items() if act in {_silent, _reset, _hang_up}
+)
 _INSTEAD: Final[Mapping[str, Callable[[Reply, float], Reply]]] = {
     "empty": _changed(lambda _body: b""),
     "invalid-json": _changed(lambda body: body[:-1]),
@@ -209,4 +239,6 @@ _INSTEAD: Final[Mapping[str, Callable[[Reply, float], Reply]]] = {
     "502-html": _gateway,
     "token-502-html": _gateway,
     "redirect": _redirect,
+    # A request that is small enough has arrived before it could be refused on the way.
+    "413-early": _too_large,
 }

@@ -54,8 +54,9 @@ def _table(scenarios: Iterable[Scenario]) -> str:
 
 
 def _told(scenario: Scenario) -> str:
-    default = f" (ARGUMENT: {scenario.default:g})" if scenario.default else ""
-    return f"{scenario.does}{default}"
+    if scenario.default is None:
+        return scenario.does
+    return f"{scenario.does} (without one: {scenario.default:g})"
 
 
 def request_log(entries: Iterable[LoggedRequest]) -> bytes:

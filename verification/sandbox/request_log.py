@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,8 +11,17 @@ MAX_ENTRIES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One request as far as it came. `complete` says that its whole body arrived; `status` is None
-    when no answer was sent. Tokens and packets stand here as SHA-256 (hex) only."""
+    """One POST as far as it came, logged before its answer leaves.
+
+    at:             Unix seconds, by the server's clock
+    path:           without a query, at most 200 characters
+    biz_token_sha256, packet_sha256: hex; the things themselves are not kept
+    biz_no:         what the request carried, or its token carries; None if it was not read
+    content_length: what was announced; None if it was not a number
+    complete:       the whole body arrived
+    status:         what is answered; None if nothing is
+    scenario:       the name of what its token, or its biz_no or uuid, asked for
+    """
 
     at: float
     path: str
@@ -30,13 +40,12 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._entries: list[LoggedRequest] = []
+        self._entries: deque[LoggedRequest] = deque(maxlen=MAX_ENTRIES)
 
     def add(self, entry: LoggedRequest) -> None:
         """Append one request."""
         with self._changed:
             self._entries.append(entry)
-            del self._entries[:-MAX_ENTRIES]
             self._changed.notify_all()
 
     def entries(self) -> tuple[LoggedRequest, ...]:

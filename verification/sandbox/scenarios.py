@@ -1,6 +1,7 @@
 """What a biz_no or uuid can ask of the sandbox: `sandbox:NAME` or `sandbox:NAME:ARGUMENT`.
 
-One table serves the server, its index page, the command's help and the documentation's test.
+A magic value begins anywhere and ends at a blank or with the text. One table serves the server, its
+index page and the documentation's test.
 """
 
 import re
@@ -11,7 +12,9 @@ from verification.faceid.contract import ERRORS, RESULTS, ErrorRow, ResultRow
 
 Endpoint = Literal["verify", "get_biz_token"]
 
-MAGIC = re.compile(r"sandbox:([a-z0-9-]+)(?::([0-9.]+))?")
+MAGIC: Final = re.compile(r"sandbox:([^\s:]*)(?::(\S*))?")
+ARGUMENT: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
+MAX_ARGUMENT: Final = 120.0
 UNKNOWN_CODE: Final = ResultRow(5100, "SOMETHING_NEW", "a code no document names", billed=None)
 
 
@@ -19,7 +22,8 @@ UNKNOWN_CODE: Final = ResultRow(5100, "SOMETHING_NEW", "a code no document names
 class Scenario:
     """`row` is what the contract documents for it, None for a fault of the line or the server.
 
-    `spends` tells whether verify spends the token. `default` is the argument when none is given.
+    `spends` tells whether verify spends the token. `default` is the argument when none is given,
+    None where a scenario takes none.
     """
 
     name: str
@@ -27,15 +31,19 @@ class Scenario:
     endpoint: Endpoint = "verify"
     row: ResultRow | ErrorRow | None = None
     spends: bool = True
-    default: float = 0.0
+    default: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A scenario with its argument."""
+    """A scenario with its argument, 0..MAX_ARGUMENT."""
 
     scenario: Scenario
-    argument: float
+    argument: float = 0.0
+
+
+class UnknownScenarioError(ValueError):
+    """A magic value that names no scenario, or an argument that is none for it."""
 
 
 def _result_name(row: ResultRow) -> str:
@@ -48,13 +56,24 @@ def _result(row: ResultRow) -> Scenario:
 
 
 def _refusal(row: ErrorRow, endpoint: Endpoint) -> Scenario:
-    told = (row.argument or row.code or "too-large").lower()
-    code = "" if row.argument is None or told.startswith("<") else f"{row.code}-".lower()
-    word = (row.code or told).lower() if told.startswith("<") else f"{code}{told}"
-    prefix = "token-" if endpoint == "get_biz_token" else ""
-    name = f"{prefix}{row.http_status}-{word}".replace("_", "-")
-    does = f"refuses {endpoint} with HTTP {row.http_status} {row.code or 'in plain text'}"
-    return Scenario(name, does, endpoint, row, spends=False)
+    words = ["token"] if endpoint == "get_biz_token" else []
+    words += [str(row.http_status), row.code or "too-large"]
+    argument = argument_of(row, endpoint)
+    if argument is not None and argument == row.argument:
+        words.append(argument)
+    told = row.code or "in plain text"
+    told += "" if argument is None else f": {argument}"
+    does = f"refuses {endpoint} with HTTP {row.http_status} {told}"
+    return Scenario("-".join(words).lower().replace("_", "-"), does, endpoint, row, spends=False)
+
+
+def argument_of(row: ErrorRow, endpoint: Endpoint) -> str | None:
+    """Return what stands after the colon of an error; an example where that varies."""
+    examples = {
+        "<param>": "image_ref1",
+        "<key>": "meglive_data" if endpoint == "verify" else "liveness_type",
+    }
+    return None if row.argument is None else examples.get(row.argument, row.argument)
 
 
 def _row(code: int, message: str) -> ResultRow:
@@ -73,6 +92,11 @@ FRIENDLY: Final = (
         row=_row(2000, "PASS_LIVING_NOT_THE_SAME"),
     ),
     Scenario("attack", "4100: an attack", row=_row(4100, "FAIL_LIVING_FACE_ATTACK")),
+    Scenario(
+        "attack-integer",
+        "4100: an attack, told by the number 1 instead of true",
+        row=_row(4100, "FAIL_LIVING_FACE_ATTACK"),
+    ),
     Scenario("device-risk", "4100: a risky device", row=_row(4100, "DEVICE_RISK")),
     Scenario("cancelled", "4200: the person gave up", row=_row(4200, "USER_CANCELLATION")),
     Scenario("risk-tags", "1000, with device and capture tags set", row=_row(1000, "SUCCESS")),
@@ -110,10 +134,13 @@ FAULTS: Final = (
     Scenario("429", "is always busy", spends=False),
     Scenario(
         "503-once",
-        "asks to come back in ARGUMENT seconds, then succeeds",
+        "asks once to come back in ARGUMENT whole seconds, then succeeds",
         spends=False,
+        default=0.0,
     ),
-    Scenario("503", "always asks to come back in ARGUMENT seconds", spends=False, default=1.0),
+    Scenario(
+        "503", "always asks to come back in ARGUMENT whole seconds", spends=False, default=1.0
+    ),
     Scenario("500", "fails with INTERNAL_ERROR"),
     Scenario("502-html", "fails with a gateway's HTML page"),
     Scenario("redirect", "redirects the packet to another host"),
@@ -125,7 +152,11 @@ TOKEN_FAULTS: Final = (
         "token-slow", "get_biz_token answers after ARGUMENT seconds", "get_biz_token", default=2.0
     ),
     Scenario("token-timeout", "get_biz_token never answers", "get_biz_token"),
-    Scenario("token-429-once", "get_biz_token is busy once, then succeeds", "get_biz_token"),
+    Scenario(
+        "token-429-once",
+        "get_biz_token is busy once for each biz_no and uuid, then succeeds",
+        "get_biz_token",
+    ),
     Scenario("token-500", "get_biz_token fails with INTERNAL_ERROR", "get_biz_token"),
     Scenario("token-502-html", "get_biz_token fails with HTML", "get_biz_token"),
     Scenario(
@@ -142,14 +173,25 @@ ROWS: Final = (
 SCENARIOS: Final = {
     scenario.name: scenario for scenario in (*FRIENDLY, *ROWS, *FAULTS, *TOKEN_FAULTS)
 }
-SUCCESS: Final = Asked(SCENARIOS["success"], 0.0)
+SUCCESS: Final = Asked(SCENARIOS["success"])
 
 
-def asked_by(*texts: str) -> Asked:
-    """Return the scenario that the first text with a known magic value asks for, else success."""
-    for text in texts:
-        found = MAGIC.search(text)
-        scenario = SCENARIOS.get(found[1]) if found else None
-        if found and scenario:
-            return Asked(scenario, float(found[2]) if found[2] else scenario.default)
-    return SUCCESS
+def asked_by(text: str) -> Asked | None:
+    """Return the scenario that a text asks for, None if it asks for none.
+
+    Raises UnknownScenarioError: a misspelt scenario must not look like a success.
+    """
+    found = MAGIC.search(text)
+    if found is None:
+        return None
+    scenario = SCENARIOS.get(found[1])
+    if scenario is None:
+        raise UnknownScenarioError
+    if found[2] is None:
+        return Asked(scenario, scenario.default or 0.0)
+    if scenario.default is None or not ARGUMENT.fullmatch(found[2]):
+        raise UnknownScenarioError
+    argument = float(found[2])
+    if argument > MAX_ARGUMENT:
+        raise UnknownScenarioError
+    return Asked(scenario, argument)

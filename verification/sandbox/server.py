@@ -7,23 +7,27 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Self
-from urllib.parse import parse_qs, urlsplit
+from typing import NoReturn, Self
+from urllib.parse import parse_qs
 
 from verification.faceid.contract import MAX_REQUEST_BYTES
 from verification.sandbox import pages
-from verification.sandbox.faults import HangUp, Line, deliver
+from verification.sandbox.faults import HangUp, Line, deliver, is_answered, spoil
 from verification.sandbox.request_log import LoggedRequest, RequestLog
 from verification.sandbox.tokens import Issued, Memory
-from verification.sandbox.vendor import Reply, Vendor, Verdict, sha256_of
+from verification.sandbox.vendor import Caller, Reply, Vendor, sha256_of
 
 DEMO_KEY = "demo_key_0123456789abcdef"
 DEMO_SECRET = "demo_secret_fedcba9876543210"  # noqa: S105  the contract's invented pair
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+LOG_PATH = "/_sandbox/requests"
+LOGGED_PATH_CHARS = 200
 FIRST_BYTES = 64 * 1024
 READ_BYTES = 1024 * 1024
 TOKEN = re.compile(rb"[0-9]{10,13},[0-9a-f-]{36}")
@@ -32,10 +36,15 @@ LINGER_S = 1.0
 
 @dataclass(slots=True)
 class Incoming:
-    """A body as far as it came."""
+    """A body as far as it came; `length` is None where none was announced."""
 
-    length: int
+    length: int | None
     received: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of it is here."""
+        return self.received == self.length
 
 
 class SandboxServer:
@@ -57,7 +66,7 @@ class SandboxServer:
         self.stopping = threading.Event()
         self.vendor = Vendor(credentials=known, memory=Memory(clock), clock=clock)
         self._tcp = _Tcp((host, port), self)
-        self._thread = threading.Thread(target=self.serve, name="faceid-sandbox", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="faceid-sandbox", daemon=True)
 
     @property
     def port(self) -> int:
@@ -69,18 +78,16 @@ class SandboxServer:
         """Return the base URL to put in the vendor's place."""
         return f"http://{self._tcp.server_address[0]!s}:{self.port}"
 
-    def serve(self) -> None:
-        """Serve in this thread until `stop` is called from another."""
-        self._tcp.serve_forever(poll_interval=0.05)
-
     def start(self) -> None:
         """Serve in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End all connections and close the port."""
+        """End all connections and close the port; harmless if it was never started."""
         self.stopping.set()
-        self._tcp.shutdown()
+        if self._thread.is_alive():
+            self._tcp.shutdown()
+            self._thread.join()
         self._tcp.hang_up()
         self._tcp.server_close()
 
@@ -95,6 +102,9 @@ class SandboxServer:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _serve(self) -> None:
+        self._tcp.serve_forever(poll_interval=0.05)
 
 
 class _Tcp(socketserver.ThreadingTCPServer):
@@ -115,7 +125,7 @@ class _Tcp(socketserver.ThreadingTCPServer):
 
     def shutdown_request(self, request: object) -> None:
         with self._lock:
-            self._open.discard(request)  # type: ignore[arg-type]  # likewise
+            self._open.discard(request)
         # Not the library's way, which shuts down for writing first: a reset must be one.
         request.close()  # type: ignore[attr-defined]  # likewise
 
@@ -153,139 +163,147 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Keep quiet: the request log is there to be read."""
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what the library refuses by itself: no endpoint has another method than POST."""
+        del message, explain
+        if code == HTTPStatus.NOT_IMPLEMENTED:
+            self._send_last(self._unknown())
+        self._send_last(Reply(code, b"", "text/plain"))
+
     def do_GET(self) -> None:
         """Serve the sandbox's own pages."""
-        log, address = self.server.sandbox.requests, urlsplit(self.path)
-        if address.path == "/":
+        log = self.server.sandbox.requests
+        path, _, query = self.path.partition("?")
+        if path == "/":
             self._answer(Reply(200, pages.index(), "text/html; charset=utf-8"))
-        elif address.path == "/style.css":
+        elif path == "/style.css":
             self._answer(Reply(200, pages.STYLE.encode(), "text/css"))
-        elif address.path == "/healthz":
+        elif path == "/healthz":
             self._answer(Reply(200, b"ok", "text/plain"))
-        elif address.path == "/_sandbox/requests":
-            wanted = parse_qs(address.query).get("biz_no")
+        elif path == LOG_PATH:
+            wanted = parse_qs(query, keep_blank_values=True).get("biz_no")
             entries = log.for_biz_no(wanted[0]) if wanted else log.entries()
             self._answer(Reply(200, pages.request_log(entries), "application/json"))
         else:
-            self._answer(self.server.sandbox.vendor.refuse(404, "API_NOT_FOUND"))
+            self._answer(self._unknown())
 
     def do_DELETE(self) -> None:
         """Empty the request log."""
-        if self.path != "/_sandbox/requests":
-            return self._answer(self.server.sandbox.vendor.refuse(404, "API_NOT_FOUND"))
+        if self.path != LOG_PATH:
+            return self._answer(self._unknown())
         self.server.sandbox.requests.clear()
         return self._answer(Reply(200, b"{}", "application/json"))
 
     def do_POST(self) -> None:
         """Receive a form, let the vendor decide, send what it says in the way it wants."""
-        sandbox = self.server.sandbox
-        length = self._length()
-        if length is None or length > MAX_REQUEST_BYTES:
-            self._refuse_size(length)
+        vendor, length = self.server.sandbox.vendor, self._length()
+        if length is None:
+            self._refuse_unread(Incoming(None), Reply(411, b"Length Required", "text/plain"))
             return
-        incoming, body = Incoming(length), bytearray(length)
-        issued = self._receive(incoming, memoryview(body))
-        if incoming.received < length:
-            self._log(incoming, Verdict(Reply(0, b""), None, issued), None)
-            raise HangUp
-        verdict = sandbox.vendor.decide(
-            self.path, self.headers.get("Content-Type", ""), memoryview(body)
+        incoming = Incoming(length)
+        if length > MAX_REQUEST_BYTES:
+            self._refuse_unread(incoming, vendor.refuse(413, None))
+            return
+        body = memoryview(bytearray(length))
+        self._receive(incoming, body)
+        verdict = vendor.decide(
+            self.path.partition("?")[0], self.headers.get("Content-Type", ""), body
         )
-        if self._is_over(verdict):
-            verdict = Verdict(verdict.reply, None, verdict.issued, verdict.packet)
-        self._log(incoming, verdict, verdict.reply.status)
-        self._deliver(verdict)
-
-    def _is_over(self, verdict: Verdict) -> bool:
-        """Whether a fault that strikes get_biz_token once has struck already."""
-        fault = verdict.fault
-        if fault is None or fault.scenario.name != "token-429-once" or verdict.issued is None:
-            return False
-        return not self.server.sandbox.vendor.memory.first_time(verdict.issued.biz_no)
-
-    def _deliver(self, verdict: Verdict) -> None:
-        line = Line(self.connection, self.server.sandbox.stopping)
-        if verdict.fault is None:
-            line.send(verdict.reply)
+        reply, fault = verdict.reply, verdict.fault
+        if fault is None:
+            self._log(incoming, verdict.caller, reply.status)
+            self._line().send(reply)
         else:
-            deliver(line, verdict.reply, verdict.fault)
+            spoilt = spoil(reply, fault)
+            self._log(incoming, verdict.caller, spoilt.status if is_answered(fault) else None)
+            deliver(self._line(), spoilt, fault)
+
+    def _line(self, *, is_last: bool = False) -> Line:
+        stopping = self.server.sandbox.stopping
+        return Line(self.connection, stopping, is_last=is_last or self.close_connection)
 
     def _answer(self, reply: Reply) -> None:
-        Line(self.connection, self.server.sandbox.stopping).send(reply)
+        if self.headers.get("Content-Length", "0") == "0":
+            self._line().send(reply)
+        else:
+            self._send_last(reply)  # a body that nobody reads would be taken for a request
+
+    def _unknown(self) -> Reply:
+        return self.server.sandbox.vendor.refuse(404, "API_NOT_FOUND")
 
     def _length(self) -> int | None:
+        """Return the length of the body; None if it is chunked or not told."""
         text = self.headers.get("Content-Length", "")
-        return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None  # noqa: PLR2004  digits of 2**64
+        is_number = text.isascii() and text.isdecimal() and len(text) < 20  # noqa: PLR2004  digits of 2**64
+        return int(text) if is_number and "Transfer-Encoding" not in self.headers else None
 
-    def _refuse_size(self, length: int | None) -> None:
-        """Answer 413 as a gateway does: at once, then hang up."""
-        reply = self.server.sandbox.vendor.refuse(413, None)
-        self._log(Incoming(length or 0), Verdict(reply), reply.status)
+    def _refuse_unread(self, incoming: Incoming, reply: Reply) -> None:
+        """Refuse as a gateway does: at once, then hang up."""
+        self._log(incoming, Caller(), reply.status)
         self._send_last(reply)
 
-    def _send_last(self, reply: Reply) -> None:
+    def _send_last(self, reply: Reply) -> NoReturn:
         """Send a reply and linger, so that the peer can read it while it still uploads."""
-        self._answer_closing(reply)
+        self._line(is_last=True).send(reply)
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(LINGER_S)
         until = time.monotonic() + LINGER_S
-        try:
+        with suppress(OSError):
             while time.monotonic() < until and self.connection.recv(READ_BYTES):
                 continue
-        except OSError:
-            pass
         raise HangUp
 
-    def _answer_closing(self, reply: Reply) -> None:
-        Line(self.connection, self.server.sandbox.stopping).send(reply, close=True)
-
-    def _receive(self, incoming: Incoming, body: memoryview) -> Issued | None:
-        """Read the body into one buffer; a scenario may end it on the way."""
-        assert isinstance(self.rfile, io.BufferedReader)  # noqa: S101  narrows the library's type
-        incoming.received = self.rfile.readinto(body[:FIRST_BYTES])
-        issued = self._token_in(body[: incoming.received])
-        if incoming.received == len(body):
-            return issued
-        self._strike_upload(incoming, issued)
-        while incoming.received < len(body):
-            end = incoming.received + READ_BYTES
-            try:
-                got = self.rfile.readinto(body[incoming.received : end])
-            except OSError:
-                break
-            if not got:
-                break
+    def _receive(self, incoming: Incoming, body: memoryview) -> None:
+        """Read the body into one buffer; a scenario or the peer may end it on the way."""
+        issued: Issued | None = None
+        is_looked_at = False
+        while not incoming.is_complete:
+            got = self._read_into(body[incoming.received :])
             incoming.received += got
-        return issued
+            if not is_looked_at and (incoming.received >= FIRST_BYTES or not got):
+                is_looked_at, issued = True, self._token_in(body[: incoming.received])
+            if not got:
+                self._log(incoming, Caller.of(issued), None)
+                raise HangUp
+            self._strike_upload(incoming, issued)
+
+    def _read_into(self, buffer: memoryview) -> int:
+        """Read what is there; 0 when the peer has gone, be it with a reset."""
+        assert isinstance(self.rfile, io.BufferedReader)  # noqa: S101  narrows the library's type
+        try:
+            return self.rfile.readinto1(buffer[:READ_BYTES])
+        except OSError:
+            return 0
 
     def _token_in(self, first: memoryview) -> Issued | None:
         found = TOKEN.search(first)
         return self.server.sandbox.vendor.memory.find(found[0].decode()) if found else None
 
     def _strike_upload(self, incoming: Incoming, issued: Issued | None) -> None:
-        if issued is None or issued.is_spent:
+        """End an unfinished upload, if its token's scenario wants that."""
+        if issued is None or issued.is_spent or incoming.is_complete:
             return
         name = issued.asked.scenario.name
         if name == "reset-upload":
-            self._log(incoming, Verdict(Reply(0, b""), None, issued), None)
-            Line(self.connection, self.server.sandbox.stopping).reset()
+            self._log(incoming, Caller.of(issued), None)
+            self._line().reset()
         elif name == "413-early":
             reply = self.server.sandbox.vendor.refuse(413, None)
-            self._log(incoming, Verdict(reply, None, issued), reply.status)
+            self._log(incoming, Caller.of(issued), reply.status)
             self._send_last(reply)
 
-    def _log(self, incoming: Incoming, verdict: Verdict, status: int | None) -> None:
-        sandbox, issued = self.server.sandbox, verdict.issued
+    def _log(self, incoming: Incoming, caller: Caller, status: int | None) -> None:
+        sandbox = self.server.sandbox
         entry = LoggedRequest(
             at=sandbox.clock(),
-            path=self.path,
-            biz_token_sha256=sha256_of(issued.token) if issued else None,
-            biz_no=issued.biz_no if issued else None,
+            path=self.path.partition("?")[0][:LOGGED_PATH_CHARS],
+            biz_token_sha256=sha256_of(caller.token),
+            biz_no=caller.biz_no,
             bytes_received=incoming.received,
             content_length=incoming.length,
-            complete=incoming.received == incoming.length,
-            packet_sha256=sha256_of(verdict.packet),
+            complete=incoming.is_complete,
+            packet_sha256=sha256_of(caller.packet),
             status=status,
-            scenario=issued.asked.scenario.name if issued else None,
+            scenario=caller.scenario,
         )
         sandbox.requests.add(entry)

@@ -11,14 +11,14 @@ from verification.sandbox.scenarios import Asked
 
 @dataclass(slots=True)
 class Issued:
-    """A token with what was frozen into it. `tries` counts the verify calls that named it."""
+    """A token with what was frozen into it: parameters by name, "file" for an image."""
 
     token: str = field(repr=False)
     options: Mapping[str, str]
     asked: Asked
     issued_at: float
     is_spent: bool = False
-    tries: int = 0
+    was_tried: bool = False
 
     @property
     def biz_no(self) -> str:
@@ -34,7 +34,7 @@ class Memory:
         self._lock = threading.Lock()
         self._tokens: dict[str, Issued] = {}
         self._signs: set[str] = set()
-        self._busy_once: set[str] = set()
+        self._busy_once: set[tuple[str, str]] = set()
 
     def issue(self, options: Mapping[str, str], asked: Asked) -> Issued:
         """Make a token of the vendor's shape, `"<unix seconds>,<uuid4>"`."""
@@ -49,11 +49,11 @@ class Memory:
         with self._lock:
             return self._tokens.get(token)
 
-    def try_token(self, issued: Issued) -> int:
-        """Count a verify call; return how many there were before it."""
+    def first_try(self, issued: Issued) -> bool:
+        """Whether no verify call has named this token before."""
         with self._lock:
-            issued.tries += 1
-            return issued.tries - 1
+            was_tried, issued.was_tried = issued.was_tried, True
+            return not was_tried
 
     def spend(self, issued: Issued) -> bool:
         """Spend a token; False if it was spent or has expired."""
@@ -74,9 +74,9 @@ class Memory:
             self._signs.add(sign_digest)
             return is_new
 
-    def first_time(self, name: str) -> bool:
-        """Return True once for each name."""
+    def first_ask(self, biz_no: str, uuid: str) -> bool:
+        """Return True once for each pair."""
         with self._lock:
-            is_new = name not in self._busy_once
-            self._busy_once.add(name)
+            is_new = (biz_no, uuid) not in self._busy_once
+            self._busy_once.add((biz_no, uuid))
             return is_new

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,16 +13,25 @@ from verification.faceid.contract import (
     SIGNATURE_FIELDS,
     TOO_LARGE_TEXT,
     VERIFY_PATH,
+    Endpoint,
     ErrorRow,
     Parameter,
     ResultRow,
 )
 from verification.sandbox import answers
-from verification.sandbox.scenarios import Asked, asked_by
+from verification.sandbox.scenarios import (
+    SUCCESS,
+    Asked,
+    UnknownScenarioError,
+    argument_of,
+    asked_by,
+)
 from verification.sandbox.tokens import Issued, Memory
 
 JSON = "application/json;charset=utf-8"
 IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+ONCE = frozenset({"429-once", "503-once"})
+PARAMETER_NAMES = frozenset(parameter.name for parameter in PARAMETERS)
 DENIED = ResultRow(4200, "BIZ_TOKEN_DENIED", "token invalid: wrong, used or expired", billed=False)
 
 
@@ -37,13 +46,30 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request, as far as it was read: its token, the biz_no and scenario that the
+    token or the request itself carries, its packet."""
+
+    token: str | None = field(default=None, repr=False)
+    biz_no: str | None = None
+    scenario: str | None = None
+    packet: memoryview | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, issued: Issued | None) -> "Caller":
+        """Return the caller that a token was issued to; an unknown one for None."""
+        if issued is None:
+            return cls()
+        return cls(issued.token, issued.biz_no, issued.asked.scenario.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """A reply with the fault under which it is to be sent (None: none), and for whom it is."""
+    """A reply, the fault under which it is to be sent (None: none), and to whom."""
 
     reply: Reply
     fault: Asked | None = None
-    issued: Issued | None = None
-    packet: memoryview | None = field(default=None, repr=False)
+    caller: Caller = field(default_factory=Caller)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +103,21 @@ class Vendor:
 
     def decide(self, path: str, content_type: str, body: memoryview) -> Verdict:
         """Return what one POST leads to."""
+        form = read_form(content_type, body)
         try:
-            return self._serve(self._endpoints.get(path), read_form(content_type, body))
+            verdict = self._serve(self._endpoints.get(path), form)
         except RefusedError as refused:
-            return Verdict(self.refuse(refused.status, refused.code, refused.argument))
+            reply = self.refuse(refused.status, refused.code, refused.argument)
+            verdict = Verdict(reply, None, self._caller(form))
+        packet = form.files.get("meglive_data")
+        return replace(verdict, caller=replace(verdict.caller, packet=packet))
+
+    def _caller(self, form: Received) -> Caller:
+        token = form.texts.get("biz_token")
+        issued = None if token is None else self.memory.find(token)
+        if issued is None:
+            return Caller(token, form.texts.get("biz_no"))
+        return Caller.of(issued)
 
     def _serve(self, endpoint: Callable[[Received], Verdict] | None, form: Received) -> Verdict:
         if endpoint is None:
@@ -110,18 +147,22 @@ class Vendor:
             raise RefusedError(403, "AUTHORIZATION_ERROR", "INVALID_SIGN")
 
     def _get_biz_token(self, form: Received) -> Verdict:
-        texts = form.texts
-        asked = asked_by(texts.get("biz_no", ""), texts.get("uuid", ""))
-        concerns_token = asked.scenario.endpoint == "get_biz_token"
-        if concerns_token and isinstance(asked.scenario.row, ErrorRow):
-            return Verdict(self._documented(asked.scenario.row, "image_ref1"))
         for parameter in PARAMETERS:
             _check_parameter(parameter, form)
-        options = {name: text for name, text in texts.items() if name not in SIGNATURE_FIELDS}
-        options |= dict.fromkeys(form.files, "file")
+        asked = _asked(form.texts)
+        scenario = asked.scenario
+        biz_no = form.texts.get("biz_no", "")
+        if scenario.endpoint == "get_biz_token" and isinstance(scenario.row, ErrorRow):
+            refusal = self._documented(scenario.row, "get_biz_token")
+            return Verdict(refusal, None, Caller(None, biz_no, scenario.name))
+        given = form.texts | dict.fromkeys(form.files, "file")
+        options = {name: text for name, text in given.items() if name in PARAMETER_NAMES}
         issued = self.memory.issue(options, asked)
         reply = Reply(200, answers.encode(answers.token(issued, self._clock())))
-        return Verdict(reply, asked if concerns_token else None, issued)
+        is_fault = scenario.endpoint == "get_biz_token" and (
+            scenario.name != "token-429-once" or self.memory.first_ask(biz_no, options["uuid"])
+        )
+        return Verdict(reply, asked if is_fault else None, Caller.of(issued))
 
     def _verify(self, form: Received) -> Verdict:
         token = form.texts.get("biz_token")
@@ -130,27 +171,26 @@ class Vendor:
         issued = self.memory.find(token)
         packet = form.files.get("meglive_data")
         is_raw_image = issued is not None and issued.options.get("liveness_type") == "raw_image"
-        if packet is None and "meglive_data" not in form.texts and not is_raw_image:
-            raise RefusedError(400, "MISSING_ARGUMENTS", "meglive_data")
-        if not packet and not is_raw_image:
+        if packet is None and "meglive_data" not in form.texts:
+            if not is_raw_image:
+                raise RefusedError(400, "MISSING_ARGUMENTS", "meglive_data")
+        elif not packet:
+            # Nothing, or bytes that a form without a file name has turned into text.
             raise RefusedError(400, "MEGLIVE_DATA_ERROR")
         if issued is None or not self.memory.is_usable(issued):
-            return Verdict(self._denied(issued), None, issued, packet)
-        return self._play(issued, packet)
+            return Verdict(self._denied(issued), None, self._caller(form))
+        return self._play(issued)
 
-    def _play(self, issued: Issued, packet: memoryview | None) -> Verdict:
+    def _play(self, issued: Issued) -> Verdict:
         """Act out the token's scenario."""
-        scenario = issued.asked.scenario
-        earlier = self.memory.try_token(issued)
-        if scenario.name in {"429-once", "503-once"} and earlier:
-            self.memory.spend(issued)
-            return Verdict(self._result(issued), None, issued, packet)
-        if scenario.spends and not self.memory.spend(issued):
-            return Verdict(self._denied(issued), None, issued, packet)
+        scenario, caller = issued.asked.scenario, Caller.of(issued)
+        has_recovered = not self.memory.first_try(issued) and scenario.name in ONCE
+        if (scenario.spends or has_recovered) and not self.memory.spend(issued):
+            return Verdict(self._denied(issued), None, caller)
         if isinstance(scenario.row, ErrorRow):
-            return Verdict(self._documented(scenario.row, "image_ref1"), None, issued, packet)
-        is_fault = scenario.row is None and scenario.endpoint == "verify"
-        return Verdict(self._result(issued), issued.asked if is_fault else None, issued, packet)
+            return Verdict(self._documented(scenario.row, "verify"), None, caller)
+        is_fault = scenario.row is None and scenario.endpoint == "verify" and not has_recovered
+        return Verdict(self._result(issued), issued.asked if is_fault else None, caller)
 
     def _result(self, issued: Issued) -> Reply:
         row = issued.asked.scenario.row
@@ -163,17 +203,16 @@ class Vendor:
         return Reply(200, answers.encode(make(issued, known, self._clock())))
 
     def _denied(self, issued: Issued | None) -> Reply:
-        nobody = Issued("", {}, asked_by(), 0.0)
+        nobody = Issued("", {}, SUCCESS, 0.0)
         return Reply(200, answers.encode(answers.result(issued or nobody, DENIED, self._clock())))
 
-    def _documented(self, row: ErrorRow, parameter: str) -> Reply:
-        varies = row.argument is not None and row.argument.startswith("<")
-        return self.refuse(row.http_status, row.code, parameter if varies else row.argument)
+    def _documented(self, row: ErrorRow, endpoint: Endpoint) -> Reply:
+        return self.refuse(row.http_status, row.code, argument_of(row, endpoint))
 
 
 def read_form(content_type: str, body: memoryview) -> Received:
     """Read a form as leniently as real clients need; what is no form has no fields."""
-    if content_type.startswith("application/x-www-form-urlencoded"):
+    if content_type.lower().startswith("application/x-www-form-urlencoded"):
         pairs = parse_qsl(bytes(body).decode("utf-8", "replace"), keep_blank_values=True)
         return Received(dict(reversed(pairs)), {})
     try:
@@ -187,6 +226,18 @@ def read_form(content_type: str, body: memoryview) -> Received:
         else:
             received.texts[part.name] = str(part.data, "utf-8", "replace")
     return received
+
+
+def _asked(texts: Mapping[str, str]) -> Asked:
+    """Return the scenario that biz_no, or else uuid, asks for."""
+    for name in ("biz_no", "uuid"):
+        try:
+            asked = asked_by(texts.get(name, ""))
+        except UnknownScenarioError:
+            raise RefusedError(400, "BAD_ARGUMENTS", name) from None
+        if asked is not None:
+            return asked
+    return SUCCESS
 
 
 def _check_parameter(parameter: Parameter, form: Received) -> None:
