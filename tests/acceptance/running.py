@@ -48,6 +48,13 @@ class Place:
         """Return whether a process of this place has `program` in its command line."""
         return any(program in _seen_of(pid, "cmdline") for pid in self.processes())
 
+    def ends(self, program: bytes) -> bool:
+        """Return whether `program` ends by itself, soon."""
+        deadline = time.monotonic() + 10
+        while self.runs(program) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return not self.runs(program)
+
     def leaves_nothing(self) -> bool:
         """Return whether no process of this place is left; the last may need a moment."""
         deadline = time.monotonic() + 5
@@ -92,11 +99,11 @@ def up(place: Place, *arguments: str, **environ: str) -> subprocess.CompletedPro
 class Running:
     """A script/up that goes on; its output is read as it comes."""
 
-    def __init__(self, place: Place, *arguments: str) -> None:
+    def __init__(self, place: Place, *arguments: str, **environ: str) -> None:
         self.output = ""
         self._process = subprocess.Popen(
             [UP, *arguments],
-            env=place.environ(),
+            env=place.environ(**environ),
             cwd="/",
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -121,6 +128,11 @@ class Running:
         os.killpg(self._process.pid, number)
         return self.wait()
 
+    def kill(self) -> None:
+        """End script/up itself without a chance to clean up."""
+        self._process.kill()
+        self.wait()
+
     def wait(self) -> int:
         """Return the exit code, once all output has been read."""
         output, _ = self._process.communicate(timeout=PATIENCE_S)
@@ -129,9 +141,9 @@ class Running:
 
 
 @contextmanager
-def running_up(place: Place, *arguments: str) -> Iterator[Running]:
+def running_up(place: Place, *arguments: str, **environ: str) -> Iterator[Running]:
     """Start script/up and see to it that it ends."""
-    running = Running(place, *arguments)
+    running = Running(place, *arguments, **environ)
     try:
         yield running
     finally:

@@ -4,17 +4,11 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
-from django.db import connection
-from psycopg import sql
 
 ROOT = Path(__file__).resolve().parents[2]
-DATABASE = "test_of_another_host"
 HOST_SETTINGS = """
 import os
 from urllib.parse import unquote, urlsplit
@@ -81,26 +75,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=120)
     (built,) = (source / "dist").glob("*.whl")
     return built
-
-
-@pytest.fixture
-def database_url() -> Iterator[str]:
-    """A database of its own, beside the suite's."""
-    settings = connection.settings_dict
-    url = urlsplit(os.environ["DATABASE_URL"])
-    server = {
-        "host": settings["HOST"],
-        "port": settings["PORT"] or None,
-        "user": settings["USER"],
-        "password": settings["PASSWORD"],
-        "dbname": "postgres",
-    }
-    with psycopg.connect(**server, autocommit=True) as admin:
-        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE))
-        admin.execute(drop)
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
-        yield urlunsplit(url._replace(path=f"/{DATABASE}"))
-        admin.execute(drop)
 
 
 def test_the_wheel_holds_what_the_app_needs_and_nothing_of_the_site(wheel: Path) -> None:

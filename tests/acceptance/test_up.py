@@ -110,6 +110,36 @@ def test_a_stop_in_the_middle_of_the_start_leaves_nothing(place: Place, moment: 
     assert place.leaves_nothing()
 
 
+def test_what_a_killed_run_left_is_stopped_by_the_next_one(place: Place) -> None:
+    with running_up(place, "--no-demo") as running:
+        running.wait_until("Running.")
+        running.kill()
+    assert place.ends(b"gunicorn")
+    assert place.ends(b"faceid_sandbox")
+    with running_up(place, "--no-demo") as running:
+        running.wait_until("Running.")
+        assert running.end(signal.SIGINT) == 0
+    assert place.leaves_nothing()
+
+
+def test_the_real_things_get_no_sandbox_no_demonstration_and_no_samples(
+    place: Place, database_url: str, tmp_path: Path
+) -> None:
+    real = {"FACEID_REGION": "sgp", "FACEID_API_KEY": "ours", "FACEID_API_SECRET": "ours too"}
+    real |= {"DATABASE_URL": database_url, "STATIC_ROOT": str(tmp_path / "static")}
+    with running_up(place, **real) as running:
+        running.wait_until("Running.")
+        assert not place.runs(b"faceid_sandbox")
+        assert not place.runs(b"bin/postgres")
+        with urllib.request.urlopen(f"http://127.0.0.1:{place.web_port}/readyz") as answer:
+            assert answer.status == 200
+        assert running.end(signal.SIGTERM) == 0
+    assert "demo-" not in running.output
+    assert "Collecting static files" in running.output
+    assert list((tmp_path / "static").iterdir())
+    assert place.leaves_nothing()
+
+
 def test_no_secret_is_in_the_logs(place: Place) -> None:
     secrets = [
         line.partition("=")[2]
