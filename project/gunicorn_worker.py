@@ -82,7 +82,8 @@ class SocketBody(Body):  # type: ignore[misc]  # gunicorn has no types
         """Read once from the socket, or from what came with the head; 0 at the end."""
         self._send_continue()
         unreader = self.reader.unreader
-        wanted = min(len(target), self.reader.length)
+        wanted: int = min(len(target), self.reader.length)
+        count: int
         if wanted == 0:
             return 0
         if early := unreader.take_buffered():
@@ -90,7 +91,7 @@ class SocketBody(Body):  # type: ignore[misc]  # gunicorn has no types
             target[:count] = early[:count]
             unreader.unread(early[count:])
         else:
-            count = int(unreader.sock.recv_into(target, wanted))
+            count = unreader.sock.recv_into(target, wanted)
         self.reader.length -= count
         return count
 
@@ -121,6 +122,9 @@ class SocketBody(Body):  # type: ignore[misc]  # gunicorn has no types
 class StrictRequest(Request):  # type: ignore[misc]  # gunicorn has no types
     """A request whose single headers are single, and whose unread body ends the connection."""
 
+    body: Any
+    _expected_100_continue: bool
+
     def set_body_reader(self) -> None:
         """Choose how the body is read; runs when the head was parsed."""
         names = [name for name, _ in self.headers]
@@ -128,16 +132,19 @@ class StrictRequest(Request):  # type: ignore[misc]  # gunicorn has no types
             if names.count(name) > 1:
                 raise InvalidHeader(name, req=self)
         super().set_body_reader()
-        expects_continue, self._expected_100_continue = self._expected_100_continue, False
-        if isinstance(self.body.reader, LengthReader):
-            self.body = SocketBody(self.body.reader, expects_continue=expects_continue)
+        reader = self.body.reader
+        if isinstance(reader, LengthReader):
+            expects_continue = bool(self._expected_100_continue)
+            self.body = SocketBody(reader, expects_continue=expects_continue)
+        # The server would say it before the application has decided whether it wants the body.
+        self._expected_100_continue = False
         # A peer that does not read its answer must not hold a thread for ever.
         self.unreader.sock.settimeout(SEND_TIMEOUT_S)
 
     def should_close(self) -> bool:
         """Return whether this is the connection's last request; asked before the answer."""
         is_complete = isinstance(self.body, SocketBody) and self.body.is_complete
-        return not is_complete or bool(super().should_close())
+        return not (is_complete and not super().should_close())
 
 
 class StrictParser(RequestParser):  # type: ignore[misc]  # gunicorn has no types
@@ -148,6 +155,8 @@ class StrictParser(RequestParser):  # type: ignore[misc]  # gunicorn has no type
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
     """A connection that collects the head of its next request without a thread."""
+
+    parser: Any
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)

@@ -36,7 +36,7 @@ CREATED, OK, ACCEPTED = 201, 200, 202
 class AttemptList(Endpoint):
     """Submit an attempt; list one's own."""
 
-    http_method_names: ClassVar = ["get", "head", "post"]
+    http_method_names = ("get", "head", "post")
     scopes: ClassVar = {
         "GET": Scope.ATTEMPTS_READ,
         "HEAD": Scope.ATTEMPTS_READ,
@@ -79,7 +79,7 @@ class AttemptList(Endpoint):
 class AttemptDetail(Endpoint):
     """One attempt."""
 
-    http_method_names: ClassVar = ["get", "head"]
+    http_method_names = ("get", "head")
     scopes: ClassVar = {"GET": Scope.ATTEMPTS_READ, "HEAD": Scope.ATTEMPTS_READ}
 
     @extend_schema(**schema.READ_ATTEMPT)
@@ -95,7 +95,7 @@ class AttemptDetail(Endpoint):
 class AttemptExport(Endpoint):
     """Attempts as CSV."""
 
-    http_method_names: ClassVar = ["get"]
+    http_method_names = ("get",)
     scopes: ClassVar = {"GET": Scope.ATTEMPTS_EXPORT}
 
     @extend_schema(**schema.EXPORT_ATTEMPTS)

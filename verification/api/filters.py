@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -55,7 +55,7 @@ def read_parameters(query_string: str, *, allowed: Collection[str]) -> dict[str,
 
 def attempt_query(parameters: Mapping[str, str], *, client: ApiClient) -> AttemptQuery:
     """Return the filters among the parameters, for a client's own attempts."""
-    given = {
+    given: dict[str, Any] = {
         name: read(name, parameters[name]) for name, read in READERS.items() if name in parameters
     }
     return AttemptQuery(client=client, **given)
@@ -150,7 +150,7 @@ def _time(name: str, text: str) -> datetime:
         raise _invalid(name, "is a date or an RFC 3339 time with its offset, `+` written as %2B")
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
         raise _invalid(name, f"lies between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return at
+    return at.astimezone(UTC)  # PostgreSQL knows no offsets of 16 hours and more
 
 
 def _parse_time(text: str) -> datetime | None:

@@ -144,7 +144,7 @@ PROBLEM: Schema = {
 COMPONENTS = {"Attempt": ATTEMPT, "AttemptPage": PAGE, "Session": SESSION, "Problem": PROBLEM}
 
 
-def _problems(*statuses: int) -> Schema:
+def _problems(*statuses: int) -> dict[Any, Schema]:
     return {(status, PROBLEM_TYPE): reference("Problem") for status in statuses}
 
 

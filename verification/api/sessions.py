@@ -36,7 +36,7 @@ CREATED = 201
 class SessionList(Endpoint):
     """Open sessions."""
 
-    http_method_names: ClassVar = ["post"]
+    http_method_names = ("post",)
     scopes: ClassVar = {"POST": Scope.SESSIONS_WRITE}
 
     @extend_schema(**schema.OPEN_SESSION)

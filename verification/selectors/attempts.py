@@ -86,5 +86,6 @@ def _shown(attempts: QuerySet[VerificationAttempt]) -> QuerySet[VerificationAtte
     return (
         attempts.select_related("client", "evidence_key")
         .defer("token_digest", "evidence_key__sealed")
-        .prefetch_related(Prefetch("evidence", queryset=evidence, to_attr="shown_evidence"))
+        # The model declares the attribute, and the type checker's plugin would declare it again.
+        .prefetch_related(Prefetch("evidence", queryset=evidence, to_attr="shown_evidence"))  # type: ignore[no-redef]  # see above
     )

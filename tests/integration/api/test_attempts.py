@@ -152,6 +152,8 @@ def test_pages_follow_each_other_without_gap_or_repeat(live: LiveSite) -> None:
         "subject=filtered",
         "created_from=2020-01-01",
         "created_before=2999-01-01T00:00:00%2B02:00",
+        "created_before=2999-01-01T00:00:00-16:40",
+        "created_before=2999-01-01T00:00:00%2B23:59",
         "created_from=2020-01-01T00:00:00.5Z&state=answered&biz_no=FILTERED",
     ],
 )

@@ -173,8 +173,10 @@ def test_a_busy_vendor_that_recovers_answers_the_next_try(live: LiveSite) -> Non
 def test_what_is_wrong_with_a_verify_is_said_as_the_vendor_says_it(
     live: LiveSite, texts: Mapping[str, str], status: int, error: str
 ) -> None:
-    fields = {"biz_token": "1,unused", **texts}
-    assert_vendor_error(verify(live, fields.pop("biz_token"), **fields), status, error)
+    fields = {"biz_token": "1,unused", **signature(live), **texts}
+    files = {"meglive_data": ("m", b"packet")}
+    answer = live.call("POST", VERIFY, key=None, data=fields, files=files)
+    assert_vendor_error(answer, status, error)
 
 
 def test_a_sign_of_another_secret_is_invalid_and_one_of_yesterday_expired(live: LiveSite) -> None:

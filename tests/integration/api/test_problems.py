@@ -72,7 +72,9 @@ def test_an_unforeseen_error_is_logged_with_the_id_that_the_caller_gets(
 def test_a_page_for_people_keeps_its_own_errors(request_factory: RequestFactory) -> None:
     middleware = ProblemMiddleware(lambda _: HttpResponse("<h1>gone</h1>", status=404))
     request = request_factory.get("/admin/nothing/")
-    assert middleware(request).content == b"<h1>gone</h1>"
+    response = middleware(request)
+    assert isinstance(response, HttpResponse)
+    assert response.content == b"<h1>gone</h1>"
     assert middleware.process_exception(request, ValueError()) is None
 
 

@@ -149,7 +149,7 @@ def test_generated_requests_get_answers_of_the_description(
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    def run(case: schemathesis.Case) -> None:
+    def run(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(base_url=live.url, headers=headers, checks=CHECKS, timeout=20)
 
     given(case=operation.as_strategy())(run)()
