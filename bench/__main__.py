@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     """Run what was asked for, each on a fresh database; 1 if --strict and a target was missed."""
     options = _parser().parse_args(arguments)
     missed = 0
-    for number, name in enumerate(options.names):
+    for number, name in enumerate(options.names or BENCHMARKS):
         with new_site() as site:
             if number == 0:
                 print(machine_line(describe_database(site)), flush=True)
@@ -48,10 +48,17 @@ def _print_findings(benchmark: Benchmark, site: Site, *, quick: bool) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=BENCHMARKS, default=list(BENCHMARKS))
+    # Not `choices`: it refuses an empty list, which means all of them.
+    parser.add_argument("names", nargs="*", type=_name, help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, fewer rows")
     parser.add_argument("--strict", action="store_true", help="exit 1 if a target is missed")
     return parser
+
+
+def _name(text: str) -> str:
+    if text not in BENCHMARKS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(BENCHMARKS)}")
+    return text
 
 
 if __name__ == "__main__":
