@@ -2,7 +2,7 @@
 
 import json
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
@@ -77,4 +77,4 @@ class ReadableDocument(SpectacularSwaggerSplitView):
         """Bring the page's own policy."""
         finished = super().finalize_response(request, response, *args, **kwargs)
         finished.headers["Content-Security-Policy"] = READER_POLICY
-        return cast("Response", finished)
+        return finished

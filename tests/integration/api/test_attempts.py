@@ -105,6 +105,14 @@ def test_a_busy_vendor_is_503_with_a_wait_and_the_same_request_completes_later(
     assert read.json()["state"] == "not_sent"
 
 
+def test_an_unsent_attempt_goes_on_with_its_own_packet_only(live: LiveSite) -> None:
+    token = live.token("sandbox:429")
+    first, other = live.submit(token, b"packet"), live.submit(token, b"another packet")
+    assert (first.status_code, other.status_code) == (503, 422)
+    assert other.json()["code"] == "packet_mismatch"
+    assert other.json()["attempt_id"] == first.json()["attempt_id"]
+
+
 def test_many_equal_requests_at_once_make_one_call(live: LiveSite) -> None:
     token = live.token("A-6 sandbox:slow:0.3")
     statuses: list[int] = []
