@@ -47,10 +47,11 @@ def web(site: Site, upstream_url: str, *, key: str) -> Iterator[Web]:
 
 
 @contextmanager
-def bare_proxy(site: Site, upstream_url: str) -> Iterator[int]:
+def bare_proxy(site: Site, upstream_url: str, *, record: str = "state") -> Iterator[int]:
     """Run the bare proxy under gunicorn's own threaded worker; the value is its port."""
     port = free_port()
     command = ["-m", "gunicorn", "-k", "gthread", "--threads", THREADS, "-w", "1"]
     command += ["--keep-alive", "5", "-b", f"127.0.0.1:{port}", "bench.bare_proxy:application()"]
-    with running(site, command, port=port, FACEID_SANDBOX_URL=upstream_url):
+    more = {"FACEID_SANDBOX_URL": upstream_url, "BARE_RECORD": record}
+    with running(site, command, port=port, **more):
         yield port
