@@ -96,6 +96,7 @@ def _database() -> dict[str, Any]:
     database["OPTIONS"] = {
         **database.get("OPTIONS", {}),
         "connect_timeout": 5,
+        "prepare_threshold": 5 if env.bool("DATABASE_PREPARE", True) else None,
         "pool": pool if env.bool("DATABASE_POOL", True) else False,
     }
     return database

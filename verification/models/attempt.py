@@ -26,19 +26,18 @@ def threshold_column(reference: str, error_rate: str) -> str:
     return f"{reference}_threshold_{error_rate.replace('-', '')}"
 
 
-def _within(column: str, top: int) -> models.CheckConstraint:
-    return models.CheckConstraint(
-        name=f"attempt_{column}_range",
-        condition=Q(**{f"{column}__isnull": True})
-        | Q(**{f"{column}__gte": 0, f"{column}__lte": top}),
-    )
-
-
-def _score_ranges() -> list[models.BaseConstraint]:
-    percent = [f"{reference}_confidence" for reference in COMPARISON_NAMES]
-    percent += [threshold_column(ref, rate) for ref in COMPARISON_NAMES for rate in THRESHOLD_NAMES]
-    fractions = ("attack_score", "attack_threshold")
-    return [*(_within(each, 100) for each in percent), *(_within(each, 1) for each in fractions)]
+def _scores_in_range() -> models.CheckConstraint:
+    """Bound every score; one constraint, because PostgreSQL reads each at every write."""
+    tops = dict.fromkeys(("attack_score", "attack_threshold"), 1)
+    for reference in COMPARISON_NAMES:
+        columns = [f"{reference}_confidence"]
+        columns += [threshold_column(reference, rate) for rate in THRESHOLD_NAMES]
+        tops |= dict.fromkeys(columns, 100)
+    condition = Q()
+    for column, top in tops.items():
+        # An absent score passes: a CHECK fails on false only, and null is not false.
+        condition &= Q(**{f"{column}__gte": 0, f"{column}__lte": top})
+    return models.CheckConstraint(name="attempt_scores_in_range", condition=condition)
 
 
 class VerificationAttempt(models.Model):
@@ -164,7 +163,7 @@ class VerificationAttempt(models.Model):
                 name="attempt_packet_size",
                 condition=Q(packet_size_bytes__gte=1, packet_size_bytes__lte=MAX_REQUEST_BYTES),
             ),
-            *_score_ranges(),
+            _scores_in_range(),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="attempt_created", fields=["created_at", "id"]),

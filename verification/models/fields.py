@@ -1,5 +1,6 @@
 """Columns that keep the vendor's figures exactly as they were sent."""
 
+import json
 from decimal import Decimal
 from json import JSONDecoder
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,11 @@ class _ExactDecoder(JSONDecoder):
 def dump_exact(value: object) -> str:
     """Write JSON with every Decimal as a number of the same digits; NaN is a ValueError."""
     return simplejson.dumps(value, use_decimal=True, allow_nan=False, ensure_ascii=False)
+
+
+def load_exact(text: str) -> Any:
+    """Read JSON as the columns do."""
+    return json.loads(text, cls=_ExactDecoder)
 
 
 def exact_jsonb(value: object) -> Jsonb:

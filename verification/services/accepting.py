@@ -2,10 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
-from uuid import UUID
-
-from django.db import connection
 
 from verification.conf import Conf
 from verification.identifiers import uuid7
@@ -13,6 +9,7 @@ from verification.lifecycle import SENDABLE, State
 from verification.models import ApiClient, VerificationAttempt
 from verification.services.errors import IdempotencyKeyReusedError, PacketMismatchError
 from verification.services.runtime import Runtime
+from verification.services.statements import fetch_row
 from verification.vault.digest import keyed_digest
 
 ACCEPT = """
@@ -68,7 +65,7 @@ def accept(submission: Submission, *, runtime: Runtime) -> VerificationAttempt:
     """
     now = runtime.now()
     attempt_id = uuid7(now)
-    values: dict[str, UUID | str | bytes | int | datetime | None] = {
+    values = {
         "id": attempt_id,
         "client": submission.client.pk,
         "region": runtime.conf.faceid_region,
@@ -79,10 +76,7 @@ def accept(submission: Submission, *, runtime: Runtime) -> VerificationAttempt:
         "state": State.ACCEPTED.value,
         "now": now,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(ACCEPT, values)
-        inserted = cursor.fetchone() is not None
-    if inserted:
+    if fetch_row(ACCEPT, values) is not None:
         return VerificationAttempt(id=attempt_id, state=State.ACCEPTED, send_no=0)
     return _existing(submission)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from verification.faceid.signing import CheckedSign, SignError, check
@@ -17,6 +17,7 @@ from verification.identifiers import uuid7
 from verification.models import ApiClient, ApiKey, SpentSign
 from verification.services.errors import InvalidKeyError
 from verification.services.runtime import Runtime
+from verification.services.statements import fetch_row
 from verification.vault.envelope import Place, WrappedKey, unwrap, wrap
 from verification.vault.keyring import Keyring
 
@@ -100,10 +101,7 @@ def authenticate_bearer(*, token: str, now: datetime) -> ApiClient:
 
 def _find_bearer(prefix: str, now: datetime) -> tuple[bytes, UUID, str, list[str], datetime] | None:
     """Return digest and client of a valid key; in SQL, because every request asks for it."""
-    with connection.cursor() as cursor:
-        cursor.execute(FIND_BEARER, [prefix, now])
-        row = cursor.fetchone()
-    return None if row is None else (bytes(row[0]), *row[1:])
+    return fetch_row(FIND_BEARER, [prefix, now])
 
 
 def authenticate_sign(*, sign: str, runtime: Runtime) -> ApiClient:

@@ -1,8 +1,7 @@
 """Settle a send: once, by whoever holds its number; a late second writer changes nothing.
 
 One statement settles: it updates the row if it is still this send's, and stores the sealed
-evidence with it or not at all. Its parameters are bound on the server's side, because the text
-protocol would double the sealed bytes and escape them one by one.
+evidence with it or not at all.
 """
 
 import logging
@@ -10,18 +9,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-import psycopg
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
 from verification.lifecycle import SETTLED, State
 from verification.models import Evidence, EvidenceKey, VerificationAttempt
 from verification.models.evidence import LATE_ANSWER, RAW_ANSWER
-from verification.models.fields import ExactJSONField, exact_jsonb
+from verification.models.fields import ExactJSONField, exact_jsonb, load_exact
 from verification.services.runtime import Runtime
 from verification.services.sealing import SealedEvidence, add_evidence, seal_evidence
 from verification.services.settlement import Settlement, settlement_of_unstorable
+from verification.services.statements import fetch_row
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def _settle_once(
 
 def _execute(
     send: Send, settlement: Settlement, evidence: SealedEvidence, now: datetime
-) -> Sequence[object] | None:
+) -> Sequence[Any] | None:
     columns = {
         **settlement.columns,
         "state": settlement.state.value,
@@ -133,21 +133,17 @@ def _execute(
         "envelopes": [each.sealed for each in evidence.items],
     }
     statement = SETTLE.format(columns=assignments, returned=RETURNED)
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(statement, values).fetchone()
+    return fetch_row(statement, values)
 
 
 def _bindable(name: str, value: object) -> object:
     return exact_jsonb(value) if name in JSON_COLUMNS and value is not None else value
 
 
-def _as_attempt(
-    row: Sequence[object], evidence: SealedEvidence, now: datetime
-) -> VerificationAttempt:
+def _as_attempt(row: Sequence[Any], evidence: SealedEvidence, now: datetime) -> VerificationAttempt:
     """Return the row as the ORM would have read it, with the evidence that was stored with it."""
     values = [
-        each.from_db_value(value, None, connection) if isinstance(each, ExactJSONField) else value
+        value if value is None or each.column not in JSON_COLUMNS else load_exact(value)
         for each, value in zip(FIELDS, row, strict=True)
     ]
     attempt = VerificationAttempt.from_db(connection.alias, NAMES, values)

@@ -24,6 +24,7 @@ from verification.services.settlement import (
     settlement_of_error,
 )
 from verification.services.settling import Send, settle
+from verification.services.statements import fetch_row
 
 RETRY_AFTER_S = 2.0
 
@@ -95,9 +96,8 @@ def intend(attempt_id: UUID, *, runtime: Runtime) -> Send | None:
     """Commit the intention to send, before the first byte; None if somebody else has it."""
     now = runtime.now()
     deadline_at = now + timedelta(seconds=runtime.conf.faceid_timeout_s)
-    with connection.cursor() as cursor:
-        cursor.execute(INTEND, [State.SENDING.value, now, deadline_at, attempt_id, list(SENDABLE)])
-        row = cursor.fetchone()
+    values = [State.SENDING.value, now, deadline_at, attempt_id, [each.value for each in SENDABLE]]
+    row = fetch_row(INTEND, values)
     return Send(attempt_id, row[0]) if row else None
 
 
