@@ -33,7 +33,7 @@ limit_request_fields = 100
 limit_request_field_size = 8190
 
 # The heartbeat file belongs in memory: on a slow disk its update would block the worker.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn makes a private file there
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # nosec B108 - gunicorn makes a private file there
 control_socket_disable = True
 
 # Request lines hold business numbers; the proxy in front logs what its operator decides.

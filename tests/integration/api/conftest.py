@@ -115,7 +115,7 @@ def live(
     with django_db_blocker.unblock():
         callers = _callers()
         port = free_port()
-        web = _start_web(port, sandbox_server.base_url, log)
+        web = start_web(port, sandbox_server.base_url, log, database_url=_database_url())
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_ready(url, web, log)
@@ -144,10 +144,13 @@ def _callers() -> dict[str, Any]:
     }
 
 
-def _start_web(port: int, sandbox_url: str, log: Path) -> subprocess.Popen[bytes]:
+def start_web(
+    port: int, sandbox_url: str, log: Path, *, database_url: str
+) -> subprocess.Popen[bytes]:
+    """Start the site as it is shipped; the caller stops it."""
     environ = {
         **os.environ,
-        "DATABASE_URL": _database_url(),
+        "DATABASE_URL": database_url,
         "DJANGO_SETTINGS_MODULE": "tests.integration.api.live_settings",
         "FACEID_SANDBOX_URL": sandbox_url,
         "WEB_PORT": str(port),

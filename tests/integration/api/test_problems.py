@@ -2,17 +2,23 @@
 
 import json
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+import requests
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse, HttpResponseNotAllowed
-from django.test import Client, RequestFactory
+from django.test import RequestFactory
 
+from tests.integration.api.conftest import start_web
+from tests.integration.api.wire import free_port
 from verification.api.middleware import ProblemMiddleware
 from verification.api.problems import KINDS, Problem, problem_of, problem_response
+from verification.faceid.signing import sign
+from verification.faceid.types import Credentials
 
 CANARY = "canary-4b1d"
 ERRORS: dict[str, tuple[Exception, int, str]] = {
@@ -132,15 +138,51 @@ def test_a_problem_passes_as_it_is() -> None:
     assert problem_of(problem, "id") is problem
 
 
-@pytest.mark.django_db
-def test_a_database_that_is_away_is_503_with_a_wait(client: Client) -> None:
-    def away(*_: object) -> object:
-        raise OperationalError(CANARY)
+@pytest.fixture(scope="module")
+def site_without_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the site with a database that nobody runs; return its address."""
+    port = free_port()
+    nobody = f"postgres://nobody:{CANARY}@127.0.0.1:{free_port()}/nothing"
+    log = tmp_path_factory.mktemp("away") / "web.log"
+    web = start_web(port, "http://127.0.0.1:1", log, database_url=nobody)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_alive(url)
+        yield url
+    finally:
+        web.terminate()
+        web.wait(timeout=60)
+    assert CANARY not in log.read_text()
 
+
+def wait_until_alive(url: str) -> None:
+    """Wait for the process, which needs no database for that."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            assert requests.get(f"{url}/healthz", timeout=5).status_code == 200
+        except requests.ConnectionError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the web process did not start")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/attempts/", "/api/v1/attempts/export.csv", "/readyz"])
+def test_a_database_that_is_away_is_503_with_a_wait(site_without_database: str, path: str) -> None:
     key = {"Authorization": "Bearer vk_000000000000_" + "A" * 43}
-    with connection.execute_wrapper(away):
-        read = client.get("/api/v1/attempts/", headers=key)
-        ready = client.get("/readyz")
-    assert (read.status_code, read.json()["code"]) == (503, "database_unavailable")
-    assert (ready.status_code, ready.json()["code"]) == (503, "database_unavailable")
-    assert read["Retry-After"] == ready["Retry-After"] == "1"
+    answer = requests.get(site_without_database + path, headers=key, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.elapsed.total_seconds() < 4
+
+
+def test_a_database_that_is_away_is_the_vendors_internal_error(site_without_database: str) -> None:
+    made = sign(Credentials("key", "secret"), current_time=1, expire_time=0, random=1)
+    answer = requests.post(
+        site_without_database + "/faceid/v3/sdk/verify",
+        data={"sign": made, "sign_version": "hmac_sha1", "biz_token": "1,x"},
+        files={"meglive_data": ("m", b"packet")},
+        timeout=10,
+    )
+    assert (answer.status_code, answer.json()["error"]) == (500, "INTERNAL_ERROR")
