@@ -11,6 +11,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from project import embedded_postgres
+from project.pooled_connection import PooledConnection
 from verification.faceid.contract import REGIONS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -92,6 +93,7 @@ def _database() -> dict[str, Any]:
         "min_size": env.int("DATABASE_POOL_MIN", 2),
         "max_size": env.int("DATABASE_POOL_MAX", 16),
         "timeout": env.float("DATABASE_POOL_TIMEOUT_S", 2.0),
+        "connection_class": PooledConnection,
     }
     database["OPTIONS"] = {
         **database.get("OPTIONS", {}),
