@@ -26,6 +26,7 @@ DEMO_KEY = "demo_key_0123456789abcdef"
 DEMO_SECRET = "demo_secret_fedcba9876543210"  # noqa: S105  the contract's invented pair
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+PORTS = range(65536)
 LOG_PATH = "/_sandbox/requests"
 LOGGED_PATH_CHARS = 200
 FIRST_BYTES = 64 * 1024
@@ -60,6 +61,8 @@ class SandboxServer:
     ) -> None:
         if host not in LOOPBACK:
             raise ValueError("The sandbox serves loopback addresses only.")
+        if port not in PORTS:
+            raise ValueError("A port is a number from 0 to 65535.")
         known = {DEMO_KEY: DEMO_SECRET} if credentials is None else credentials
         self.requests = RequestLog()
         self.clock = clock
@@ -258,7 +261,10 @@ class _Handler(BaseHTTPRequestHandler):
         issued: Issued | None = None
         is_looked_at = False
         while not incoming.is_complete:
-            got = self._read_into(body[incoming.received :])
+            # More than its buffer the library would read behind what it has kept, and lose that
+            # if the peer resets. Once the buffer is empty, large pieces are read past it.
+            size = READ_BYTES if incoming.received else FIRST_BYTES
+            got = self._read_into(body[incoming.received :][:size])
             incoming.received += got
             if not is_looked_at and (incoming.received >= FIRST_BYTES or not got):
                 is_looked_at, issued = True, self._token_in(body[: incoming.received])
@@ -271,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Read what is there; 0 when the peer has gone, be it with a reset."""
         assert isinstance(self.rfile, io.BufferedReader)  # noqa: S101  narrows the library's type
         try:
-            return self.rfile.readinto1(buffer[:READ_BYTES])
+            return self.rfile.readinto1(buffer)
         except OSError:
             return 0
 

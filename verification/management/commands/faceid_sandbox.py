@@ -34,8 +34,14 @@ class Command(BaseCommand):
                 port=options["port"],
                 credentials={given["FACEID_API_KEY"]: given["FACEID_API_SECRET"]},
             )
-        except (OSError, ValueError) as error:
-            raise CommandError(f"The sandbox cannot serve there: {error}") from error
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            where = f"{options['host']}:{options['port']}"
+            raise CommandError(
+                f"The sandbox cannot serve at {where}: {error.strerror}."
+                " Choose another --port, or 0 for a free one."
+            ) from error
         self._serve(server)
 
     def _serve(self, server: SandboxServer) -> None:
