@@ -4,6 +4,7 @@ The process is killed by SIGKILL, as by a power cut; nothing is cleaned up. Stan
 a line of JSON: {"client", "biz_token", "base_url"}.
 """
 
+import hashlib
 import json
 import os
 import signal
@@ -73,6 +74,7 @@ def main(point: str) -> None:
         client=ApiClient.objects.get(pk=given["client"]),
         biz_token=given["biz_token"],
         packet=memoryview(PACKET),
+        packet_sha256=hashlib.sha256(PACKET).digest(),
         idempotency_key=None,
         runtime=runtime,
     )

@@ -87,6 +87,7 @@ def test_killed_anywhere_the_row_tells_the_truth_and_a_retry_ends_well(
             client=client_app,
             biz_token=token,
             packet=memoryview(PACKET),
+            packet_sha256=hashlib.sha256(PACKET).digest(),
             idempotency_key=None,
             runtime=runtime,
         )

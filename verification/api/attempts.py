@@ -22,6 +22,7 @@ from verification.api.filters import (
     read_parameters,
 )
 from verification.api.forms import idempotency_key, read_form, required_file, required_text
+from verification.api.packet_digest import PacketDigest
 from verification.api.problems import Problem
 from verification.lifecycle import State
 from verification.models.client import Scope
@@ -49,13 +50,16 @@ class AttemptList(Endpoint):
         read_parameters(request.META.get("QUERY_STRING", ""), allowed=())
         key = idempotency_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
         runtime = get_runtime()
-        with received_body(request, conf=runtime.conf) as body:
+        digest = PacketDigest()
+        with received_body(request, conf=runtime.conf, watch=digest.watch) as body:
             content_type = request.META.get("CONTENT_TYPE", "")
             form = read_form(body, content_type, texts={"biz_token"}, files={"meglive_data"})
+            packet = required_file(form, "meglive_data")
             submitted = submit(
                 client=calling_client(request),
                 biz_token=required_text(form, "biz_token"),
-                packet=required_file(form, "meglive_data"),
+                packet=packet,
+                packet_sha256=digest.of(packet, start=form.starts["meglive_data"]),
                 idempotency_key=key,
                 runtime=runtime,
             )

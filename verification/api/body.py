@@ -24,6 +24,9 @@ LENGTH = re.compile(r"[0-9]{1,18}")
 BUSY_RETRY_AFTER_S = 1.0
 
 
+Watch = Callable[[memoryview, int], None]
+
+
 class _Socket(Protocol):
     """What is needed of the server's socket: to bound a single read."""
 
@@ -66,9 +69,15 @@ IN_FLIGHT = BytesInFlight()
 
 @contextmanager
 def received_body(
-    request: HttpRequest, *, conf: Conf, monotonic: Callable[[], float] = time.monotonic
+    request: HttpRequest,
+    *,
+    conf: Conf,
+    watch: Watch = lambda _body, _received: None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[memoryview]:
     """Lend the whole body as a view of one buffer, which is freed on leaving.
+
+    `watch(body, received)` is called whenever more has come; it must not keep the view.
 
     While it has to wait for the sender, this thread's database connection is back in the pool.
 
@@ -77,7 +86,8 @@ def received_body(
     any of them the connection is not fit for another request, and the server closes it.
     """
     length = declared_length(request, max_bytes=conf.max_body_bytes)
-    reading = _Reading(request.META, deadline=monotonic() + conf.body_timeout_s, clock=monotonic)
+    deadline = monotonic() + conf.body_timeout_s
+    reading = _Reading(request.META, deadline=deadline, clock=monotonic, watch=watch)
     reserved = 0
     try:
         # What is declared but does not come must not keep others out: memory for all of a large
@@ -112,11 +122,14 @@ def declared_length(request: HttpRequest, *, max_bytes: int) -> int:
 class _Reading:
     """Fills one buffer from the server's stream, until its deadline."""
 
-    def __init__(self, environ: Any, *, deadline: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, environ: Any, *, deadline: float, clock: Callable[[], float], watch: Watch
+    ) -> None:
         self.buffer = bytearray()
         self._position = 0
         self._deadline = deadline
         self._clock = clock
+        self._watch = watch
         self._patient_until: float | None = clock() + PATIENCE_S
         stream = environ["wsgi.input"]
         self._read = stream.read
@@ -136,6 +149,7 @@ class _Reading:
             with memoryview(grown) as target:
                 while self._position < end:
                     self._position += self._read_some(target[self._position :])
+                    self._watch(target, self._position)
         except TimeoutError:
             raise _too_slow() from None
         except OSError:

@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 from verification.api.body import received_body
 from verification.api.forms import CONTROL, MAX_TOKEN_CHARS
 from verification.api.middleware import request_id
+from verification.api.packet_digest import PacketDigest
 from verification.api.problems import Problem, problem_of
 from verification.api.sessions import MAX_PARTS, session_request
 from verification.api.vendor import JSON_TYPE, too_large, vendor_error, vendor_problem_response
@@ -64,6 +65,7 @@ class Signed:
 
     client: ApiClient
     form: Form = field(repr=False)
+    digest: PacketDigest = field(repr=False)
 
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -119,11 +121,14 @@ def verify(request: HttpRequest) -> HttpResponse:
     # A packet sent without a file name arrives as text, which has its own error.
     texts = VERIFY_TEXTS | VERIFY_FILES
     with signed_form(request, texts, VERIFY_FILES, Scope.ATTEMPTS_WRITE, runtime) as signed:
+        packet = _packet(signed.form)
+        start = signed.form.starts["meglive_data"]
         try:
             submitted = submit(
                 client=signed.client,
                 biz_token=_biz_token(signed.form),
-                packet=_packet(signed.form),
+                packet=packet,
+                packet_sha256=signed.digest.of(packet, start=start),
                 idempotency_key=None,
                 runtime=runtime,
             )
@@ -146,14 +151,15 @@ def signed_form(
 
     Raises VendorError for what the vendor names, Problem and MultipartError for the rest.
     """
-    with received_body(request, conf=runtime.conf) as body:
+    digest = PacketDigest()
+    with received_body(request, conf=runtime.conf, watch=digest.watch) as body:
         form = _form(body, request.META.get("CONTENT_TYPE", ""), texts, files)
         for name in SIGNATURE_FIELDS:
             if not form.texts.get(name):
                 raise VendorError(400, f"MISSING_ARGUMENTS:{name}")
         if form.texts["sign_version"] != SIGN_VERSION:
             raise VendorError(400, "BAD_ARGUMENTS:sign_version")
-        yield Signed(_client(form.texts["sign"], scope, runtime), form)
+        yield Signed(_client(form.texts["sign"], scope, runtime), form, digest)
 
 
 def _form(

@@ -103,20 +103,22 @@ def encode(texts: Mapping[str, str], files: Mapping[str, Upload], boundary: str)
 @dataclass(frozen=True, slots=True)
 class Part:
     """One part of a body. `is_file`: a filename parameter was present, whatever it said; the name
-    of the file itself is dropped. `data` is a slice of the body, not a copy."""
+    of the file itself is dropped. `data` is a slice of the body, not a copy, from `start` on."""
 
     name: str
     is_file: bool
     content_type: str | None
     data: memoryview = field(repr=False)
+    start: int
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The expected fields that were present."""
+    """The expected fields that were present. `starts` tells where in the body each file begins."""
 
     texts: dict[str, str] = field(repr=False)
     files: dict[str, memoryview] = field(repr=False)
+    starts: dict[str, int] = field(default_factory=dict)
 
 
 def parse(
@@ -166,6 +168,7 @@ def fields(parts: tuple[Part, ...], *, texts: Collection[str], files: Collection
             if name not in files:
                 raise MultipartError("text_expected", f"The field {name} is not a file.", name)
             form.files[name] = part.data
+            form.starts[name] = part.start
         else:
             if name not in texts:
                 raise MultipartError("file_expected", f"The field {name} must be a file.", name)
@@ -239,7 +242,7 @@ def _part(
     name, is_file = _disposition(headers.get(b"content-disposition"))
     content_type = headers.get(b"content-type")
     content_type_text = None if content_type is None else content_type.decode("latin-1")
-    return Part(name, is_file, content_type_text, data), end + len(delimiter)
+    return Part(name, is_file, content_type_text, data, start), end + len(delimiter)
 
 
 def _headers(view: memoryview, position: int) -> tuple[dict[bytes, bytes], int]:

@@ -1,6 +1,5 @@
 """Accept an attempt: after this commit it cannot be lost, and its token has one row."""
 
-import hashlib
 from dataclasses import dataclass, field
 
 from verification.conf import Conf
@@ -43,17 +42,18 @@ def receive(
     client: ApiClient,
     biz_token: str,
     packet: memoryview,
+    packet_sha256: bytes,
     idempotency_key: str | None,
     conf: Conf,
 ) -> Submission:
-    """Digest what came in: the token keyed, because it is a credential; the packet plainly."""
+    """Digest the token, under a key, because it is a credential."""
     return Submission(
         client=client,
         biz_token=biz_token,
         packet=packet,
         idempotency_key=idempotency_key,
         token_digest=keyed_digest(conf.digest_key, biz_token),
-        packet_sha256=hashlib.sha256(packet).digest(),
+        packet_sha256=packet_sha256,
     )
 
 

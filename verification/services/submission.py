@@ -60,12 +60,13 @@ def submit(
     client: ApiClient,
     biz_token: str,
     packet: memoryview,
+    packet_sha256: bytes,
     idempotency_key: str | None,
     runtime: Runtime,
 ) -> Submitted:
     """Verify one packet, or return what this token already led to, without a second call.
 
-    Blocks up to `faceid_timeout_s` and a little. Repeating is always safe: the client's token is
+    `packet_sha256` is the packet's digest, 32 bytes; it becomes part of the record. Blocks up to `faceid_timeout_s` and a little. Repeating is always safe: the client's token is
     the natural key. Raises AttemptInFlightError, IdempotencyKeyReusedError, PacketMismatchError
     and AttemptNotSentError. Must not run inside a transaction: its steps commit on their own.
     """
@@ -75,6 +76,7 @@ def submit(
         client=client,
         biz_token=biz_token,
         packet=packet,
+        packet_sha256=packet_sha256,
         idempotency_key=idempotency_key,
         conf=runtime.conf,
     )

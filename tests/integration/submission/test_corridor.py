@@ -60,6 +60,7 @@ class Send:
             client=self.client,
             biz_token=token,
             packet=memoryview(packet),
+            packet_sha256=hashlib.sha256(packet).digest(),
             idempotency_key=key,
             runtime=runtime or self.runtime,
         )

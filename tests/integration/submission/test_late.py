@@ -1,5 +1,6 @@
 """Dead processes, late writers, unstorable answers, reconciliation."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from verification.services.submission import intend, submit
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PACKET = memoryview(b"packet" * 1000)
+PACKET_SHA256 = hashlib.sha256(PACKET).digest()
 
 
 @pytest.fixture
@@ -35,6 +37,7 @@ def accepted(client_app: ApiClient, runtime: Runtime, open_token: OpenToken) -> 
         client=client_app,
         biz_token=open_token("ONB-1"),
         packet=PACKET,
+        packet_sha256=PACKET_SHA256,
         idempotency_key=None,
         conf=runtime.conf,
     )
@@ -139,7 +142,13 @@ def test_a_token_whose_attempt_is_being_sent_is_in_flight(
     client_app: ApiClient, runtime: Runtime, open_token: OpenToken
 ) -> None:
     token = open_token("ONB-2")
-    given = {"client": client_app, "biz_token": token, "packet": PACKET, "idempotency_key": None}
+    given = {
+        "client": client_app,
+        "biz_token": token,
+        "packet": PACKET,
+        "packet_sha256": PACKET_SHA256,
+        "idempotency_key": None,
+    }
     attempt = accept(receive(**given, conf=runtime.conf), runtime=runtime)  # type: ignore[arg-type]  # one dictionary for two calls
     intend(attempt.pk, runtime=runtime)
     with pytest.raises(AttemptInFlightError) as refused:
