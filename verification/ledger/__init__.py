@@ -1,0 +1,1 @@
+"""A tamper-evident log over bytes: canonical entries, a Merkle tree, signed checkpoints."""
