@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from verification.sandbox.server import SandboxServer
 
 from verification.conf import get_conf
 from verification.faceid.types import BizTokenRequest, Upload
 from verification.models import ApiClient
 from verification.models.client import Scope
+from verification.sandbox.server import SandboxServer
 from verification.services import clients
 from verification.services.runtime import Runtime, make_runtime
 from verification.services.sessions import open_session

@@ -35,6 +35,7 @@ RISK: dict[str, Any] = {
     "device_tags": {"is_root": 0, "is_hook": 0, "is_injection": 0, "is_virtual_environment": 0},
 }
 
+
 def _said(code: int, message: str, *, billable: bool | None, **more: Any) -> dict[str, Any]:
     return {"result_code": code, "result_message": message, "billable": billable, **more}
 
