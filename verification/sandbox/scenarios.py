@@ -52,7 +52,8 @@ def _result_name(row: ResultRow) -> str:
 
 
 def _result(row: ResultRow) -> Scenario:
-    return Scenario(_result_name(row), f"answers {row.code} {row.message}: {row.meaning}", row=row)
+    told = f"{row.code} {row.message}".rstrip()
+    return Scenario(_result_name(row), f"answers {told}: {row.meaning}", row=row)
 
 
 def _refusal(row: ErrorRow, endpoint: Endpoint) -> Scenario:

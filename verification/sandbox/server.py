@@ -156,13 +156,6 @@ class _Handler(BaseHTTPRequestHandler):
         except (HangUp, OSError):
             self.close_connection = True
 
-    def finish(self) -> None:
-        """Close what the library opened; a connection that is gone needs no flush."""
-        try:
-            super().finish()
-        except OSError:
-            self.rfile.close()
-
     def log_message(self, *_: object) -> None:
         """Keep quiet: the request log is there to be read."""
 
@@ -202,11 +195,9 @@ class _Handler(BaseHTTPRequestHandler):
         vendor, length = self.server.sandbox.vendor, self._length()
         if length is None:
             self._refuse_unread(Incoming(None), Reply(411, b"Length Required", "text/plain"))
-            return
         incoming = Incoming(length)
         if length > MAX_REQUEST_BYTES:
             self._refuse_unread(incoming, vendor.refuse(413, None))
-            return
         body = memoryview(bytearray(length))
         self._receive(incoming, body)
         verdict = vendor.decide(
@@ -240,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
         is_number = text.isascii() and text.isdecimal() and len(text) < 20  # noqa: PLR2004  digits of 2**64
         return int(text) if is_number and "Transfer-Encoding" not in self.headers else None
 
-    def _refuse_unread(self, incoming: Incoming, reply: Reply) -> None:
+    def _refuse_unread(self, incoming: Incoming, reply: Reply) -> NoReturn:
         """Refuse as a gateway does: at once, then hang up."""
         self._log(incoming, Caller(), reply.status)
         self._send_last(reply)

@@ -223,6 +223,11 @@ def _until_the_end(sock: socket.socket) -> bytes:
         return b""
 
 
+def test_an_upload_that_is_whole_at_once_is_refused_in_the_same_words(speaker: Speaker) -> None:
+    said = speaker.verify(speaker.token("sandbox:413-early"))
+    assert (said.status, said.body) == (413, b"Request Entity Too Large")
+
+
 def test_a_spent_token_ends_no_upload(speaker: Speaker) -> None:
     """A fault strikes once: afterwards the token is spent, whatever it asked for."""
     token = speaker.token("sandbox:reset-after")

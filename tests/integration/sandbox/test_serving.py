@@ -14,6 +14,8 @@ from html import escape
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
 
 from tests.integration.sandbox.speaking import Speaker
 from verification.faceid.transport import Transport
@@ -163,54 +165,47 @@ def test_the_command_serves_until_a_signal_and_ends_cleanly(
     assert (process.returncode, errors) == (0, "")
 
 
-def _refusal(environ: Mapping[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [*MANAGE, *arguments],
-        check=False,
-        cwd=ROOT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    return done.stderr
-
-
-def test_the_command_names_a_port_that_is_taken(
+def test_the_command_ends_with_a_sentence_and_1_where_it_cannot_serve(
     environ: Mapping[str, str], speaker: Speaker
 ) -> None:
-    port = speaker.server.port
-    assert (
-        f"cannot serve at 127.0.0.1:{port}: Address already in use. Choose another --port"
-        in _refusal(environ, "--port", str(port))
+    command = [*MANAGE, "--port", str(speaker.server.port)]
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"CommandError: The sandbox cannot serve at 127.0.0.1:{speaker.server.port}:"
+        " Address already in use. Choose another --port, or 0 for a free one.\n"
     )
 
 
-def test_the_command_refuses_a_host_that_others_can_reach(environ: Mapping[str, str]) -> None:
-    assert "loopback addresses only" in _refusal(environ, "--host", "0.0.0.0", "--port", "0")
+@pytest.fixture
+def development(settings: Settings) -> Settings:
+    """A developer's settings, in this process."""
+    settings.DEBUG = True
+    settings.VERIFICATION = {**settings.VERIFICATION, "FACEID_REGION": "sandbox"}
+    return settings
 
 
-@pytest.mark.parametrize("port", ["70000", "-1"])
-def test_the_command_refuses_a_port_that_is_none(port: str, environ: Mapping[str, str]) -> None:
-    assert "0 to 65535" in _refusal(environ, f"--port={port}")
+def test_the_command_refuses_a_host_that_others_can_reach(development: Settings) -> None:
+    with pytest.raises(CommandError, match="loopback addresses only"):
+        call_command("faceid_sandbox", host="0.0.0.0", port=0)
+
+
+@pytest.mark.parametrize("port", [65536, -1])
+def test_the_command_refuses_a_port_that_is_none(port: int, development: Settings) -> None:
+    with pytest.raises(CommandError, match="from 0 to 65535"):
+        call_command("faceid_sandbox", port=port)
 
 
 @pytest.mark.parametrize(
-    "production", [{"DEBUG": "false"}, {"FACEID_REGION": "sgp"}, {"FACEID_REGION": "idn"}]
+    ("debug", "region"), [(False, "sandbox"), (True, "sgp"), (True, "idn"), (False, "sgp")]
 )
 def test_the_command_refuses_production_settings(
-    production: Mapping[str, str], environ: Mapping[str, str]
+    debug: bool, region: str, development: Settings
 ) -> None:
-    keys = {
-        "SECRET_KEY": "x" * 60,
-        "FACEID_API_KEY": "real",
-        "FACEID_API_SECRET": "canary",
-        "VERIFICATION_KEYRING": "k:" + "A" * 43 + "=",
-        "VERIFICATION_DIGEST_KEY": "B" * 43 + "=",
-    }
-    said = _refusal({**environ, **keys, **production}, "--port", "0")
-    assert "refuses to start with production settings" in said
-    assert "canary" not in said
+    development.DEBUG = debug
+    development.VERIFICATION["FACEID_REGION"] = region
+    with pytest.raises(CommandError, match="refuses to start with production settings") as raised:
+        call_command("faceid_sandbox", port=0)
+    assert development.VERIFICATION["FACEID_API_SECRET"] not in str(raised.value)
