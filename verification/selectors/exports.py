@@ -4,12 +4,18 @@ RFC 4180 with LF line ends, UTF-8 without a byte order mark; see `docs/reference
 """
 
 from collections.abc import Generator, Sequence
+from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import F
-from psycopg import ClientCursor, Copy
+from psycopg import ClientCursor, Connection
+from psycopg.abc import PQGen
+from psycopg.errors import error_from_result
+from psycopg.generators import fetch_many
+from psycopg.pq import ExecStatus
 from psycopg.sql import SQL, Composed, Identifier
+from psycopg.waiting import Wait
 
 from verification.selectors.attempts import AttemptQuery, matching
 from verification.selectors.export_columns import COLUMNS, Column
@@ -84,15 +90,29 @@ def copy_blocks(statement: Composed, block_bytes: int) -> Blocks:
         cursor.execute("SET TRANSACTION READ ONLY; SET LOCAL datestyle = 'ISO'")
         with cursor.cursor.copy(statement) as copy:
             yield b""
-            while block := _read_block(copy, block_bytes):
-                yield block
+            is_over = False
+            while not is_over:
+                block, is_over = copy.connection.wait(_next_block(copy.connection, block_bytes))
+                if block:
+                    yield bytes(block)
 
 
-def _read_block(copy: Copy, block_bytes: int) -> bytes:
-    """Return whole lines of `block_bytes` or a little more; fewer at the end, then none."""
-    lines = []
-    size = 0
-    while size < block_bytes and (line := copy.read()):
-        lines.append(line)
-        size += len(line)
-    return b"".join(lines)
+def _next_block(session: Connection[Any], block_bytes: int) -> PQGen[tuple[bytearray, bool]]:
+    """Return whole lines of `block_bytes` or a little more, and whether they were the last.
+
+    `Copy.read` does the same for a single line, at twice the processor time: it waits, and keeps
+    a buffer, for each.
+    """
+    block = bytearray()
+    while len(block) < block_bytes:
+        size, line = session.pgconn.get_copy_data(1)
+        if size < 0:
+            [result] = yield from fetch_many(session.pgconn)
+            if result.status != ExecStatus.COMMAND_OK:
+                raise error_from_result(result, encoding=session.info.encoding)
+            return block, True
+        if size:
+            block += line
+        elif (yield Wait.R):
+            session.pgconn.consume_input()
+    return block, False
