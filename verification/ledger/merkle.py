@@ -84,8 +84,7 @@ class Frontier:
             raise TreeError("a tree's size lies between 0 and 2**63 - 1")
         if len(self.hashes) != self.size.bit_count():
             raise TreeError("a frontier has one hash for each bit of its size")
-        if any(len(each) != HASH_BYTES for each in self.hashes):
-            raise TreeError("a hash has 32 bytes")
+        _check_lengths(self.hashes)
 
     @classmethod
     def empty(cls) -> "Frontier":
@@ -112,6 +111,7 @@ class Frontier:
 
     def _grow(self, hashes: list[bytes]) -> tuple["Frontier", list["_Run"]]:
         """Combine level by level: at each one the waiting left sibling, if any, comes first."""
+        _check_lengths(hashes)
         size = self.size + len(hashes)
         runs, kept = [], []
         waiting = list(self.hashes)
@@ -137,3 +137,8 @@ class _Run(NamedTuple):
         """Yield them one by one."""
         for index, each in enumerate(self.hashes, self.first):
             yield Node(self.level, index, each)
+
+
+def _check_lengths(hashes: Sequence[bytes]) -> None:
+    if any(len(each) != HASH_BYTES for each in hashes):
+        raise TreeError(f"a hash has {HASH_BYTES} bytes")
