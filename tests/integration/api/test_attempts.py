@@ -77,14 +77,14 @@ def test_an_idempotency_key_stands_for_one_token_and_packet(live: LiveSite) -> N
 
 
 def test_an_attempt_in_doubt_answers_202_and_where_to_look(live: LiveSite) -> None:
-    token = live.token("sandbox:close-after")
+    token = live.token("ONB-once sandbox:close-after")
     answer, again = live.submit(token), live.submit(token)
     assert answer.status_code == again.status_code == 202
     assert answer.json()["state"] == "in_doubt"
     assert answer.json()["outcome"] is None
     assert live.call("GET", answer.headers["Location"]).json()["state"] == "in_doubt"
     assert again.headers["Idempotent-Replayed"] == "true"
-    assert sent_to_vendor(live, "sandbox:close-after") == 1
+    assert sent_to_vendor(live, "ONB-once sandbox:close-after") == 1
 
 
 def test_a_refused_attempt_names_the_vendors_error(live: LiveSite) -> None:
