@@ -249,7 +249,8 @@ def test_a_text_that_no_note_can_hold_is_refused(text: str) -> None:
 
 def test_a_line_that_would_be_read_as_another_is_not_written() -> None:
     forged = SignatureLine("a.example AAAA\n\u2014 b.example", b"\0\0\0\1", b"x")
-    for lines in ((forged,), (), (SignatureLine("a.example", b"\0\0\1", b"xyz"),)):
+    empty = SignatureLine("a.example", b"\0\0\0\1", b"")
+    for lines in ((forged,), (empty,), (), (SignatureLine("a.example", b"\0\0\1", b"xyz"),)):
         with pytest.raises(NoteError):
             Note(TEXT, lines).to_bytes()
 

@@ -77,9 +77,11 @@ def test_a_key_is_taken_by_its_letters(key: str) -> None:
     memory = ShapeMemory()
     memory.check(canonical({key: 1}))
     memory.check(canonical({key: 2}))
-    escaped = "".join(f"\\u{ord(each):04x}" for each in key).encode()
-    with pytest.raises(CanonicalError):
-        memory.check(b'{"' + escaped + b'":1}')
+    for each in key:
+        escaped = key.replace(each, f"\\u{ord(each):04x}").encode()
+        if each != "\0":  # which has no other spelling
+            with pytest.raises(CanonicalError):
+                memory.check(b'{"' + escaped + b'":1}')
 
 
 def test_the_length_is_bounded_in_a_known_shape_too() -> None:
