@@ -76,6 +76,8 @@ def settle(
         try:
             return _settle_storable(send, settlement, runtime)
         except OperationalError:
+            # What broke stays with this thread until it is closed; only then comes another.
+            connection.close()
             sleep(pause_s)
     return _settle_storable(send, settlement, runtime)
 

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from tests.conftest import OpenToken
 from verification.conf import get_conf
@@ -251,6 +252,21 @@ def test_a_database_that_comes_back_is_waited_for(sending: Send, runtime: Runtim
     settle(sending, ANSWERED, runtime=replace(runtime, now=flaky_now), sleep=pauses.append)
     assert state_of(sending) == State.ANSWERED
     assert pauses == list(PAUSES_S[:2])
+
+
+def test_a_connection_that_breaks_while_settling_costs_no_answer(
+    sending: Send, runtime: Runtime
+) -> None:
+    pauses: list[float] = []
+    with closing(connection.copy()) as other, other.cursor() as cursor:
+        connection.ensure_connection()
+        cursor.execute(
+            "SELECT pg_terminate_backend(%s, 5000)", [connection.connection.info.backend_pid]
+        )
+    settle(sending, ANSWERED, runtime=runtime, sleep=pauses.append)
+    assert state_of(sending) == State.ANSWERED
+    assert Evidence.objects.filter(kind="raw_answer").exists()
+    assert pauses == list(PAUSES_S[:1])
 
 
 def test_a_database_that_stays_away_is_said(sending: Send, runtime: Runtime) -> None:
