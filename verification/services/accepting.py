@@ -1,6 +1,7 @@
 """Accept an attempt: after this commit it cannot be lost, and its token has one row."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from verification.conf import Conf
 from verification.identifiers import uuid7
@@ -57,7 +58,15 @@ def receive(
     )
 
 
-def accept(submission: Submission, *, runtime: Runtime) -> VerificationAttempt:
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The attempt that a submission is about, and its state when that was found out."""
+
+    attempt_id: UUID
+    state: State
+
+
+def accept(submission: Submission, *, runtime: Runtime) -> Accepted:
     """Commit the attempt's row, or return the row that this client's token already has.
 
     One statement, so that of any number of equal requests exactly one inserts. Raises
@@ -77,8 +86,9 @@ def accept(submission: Submission, *, runtime: Runtime) -> VerificationAttempt:
         "now": now,
     }
     if fetch_row(ACCEPT, values) is not None:
-        return VerificationAttempt(id=attempt_id, state=State.ACCEPTED, send_no=0)
-    return _existing(submission)
+        return Accepted(attempt_id, State.ACCEPTED)
+    existing = _existing(submission)
+    return Accepted(existing.pk, State(existing.state))
 
 
 def _existing(submission: Submission) -> VerificationAttempt:

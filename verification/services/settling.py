@@ -35,21 +35,22 @@ SETTLE = """
         UPDATE verification_attempt SET {columns}
         WHERE id = %(id)s AND send_no = %(send_no)s AND state = 'sending'
         RETURNING *
-    ), wrapped AS (
+    ){evidence}
+    SELECT {returned} FROM settled
+"""
+EVIDENCE = """, wrapped AS (
         INSERT INTO verification_evidence_key (attempt_id, kek_id, sealed, created_at)
         SELECT id, %(kek_id)s, %(key)b, %(now)s FROM settled
-        WHERE cardinality(%(ids)s::uuid[]) > 0
     ), kept AS (
         INSERT INTO verification_evidence
             (id, attempt_id, kind, size_bytes, sha256, sealed, created_at)
         SELECT item.id, settled.id, item.kind, item.size_bytes, item.sha256, item.sealed, %(now)s
-        FROM settled, unnest(
-            %(ids)s::uuid[], %(kinds)s::text[], %(sizes)s::int[],
-            %(digests)b::bytea[], %(envelopes)b::bytea[]
-        ) AS item (id, kind, size_bytes, sha256, sealed)
-    )
-    SELECT {returned} FROM settled
-"""
+        FROM settled, (VALUES {items}) AS item (id, kind, size_bytes, sha256, sealed)
+    )"""
+ITEM = (
+    "(%(id{0})s::uuid, %(kind{0})s::text, %(size{0})s::int,"
+    " %(sha256{0})b::bytea, %(sealed{0})b::bytea)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +126,32 @@ def _execute(
         **{name: _bindable(name, value) for name, value in columns.items()},
         "id": send.attempt_id,
         "send_no": send.send_no,
+    }
+    kept = ""
+    if evidence.items:
+        kept, more = _keeping(evidence, now)
+        values |= more
+    statement = SETTLE.format(columns=assignments, evidence=kept, returned=RETURNED)
+    return fetch_row(statement, values)
+
+
+def _keeping(evidence: SealedEvidence, now: datetime) -> tuple[str, dict[str, object]]:
+    """Return the part of the statement that stores evidence, with its values."""
+    values: dict[str, object] = {
         "now": now,
         "kek_id": evidence.key.kek_id,
         "key": evidence.key.sealed,
-        "ids": [each.id for each in evidence.items],
-        "kinds": [each.kind for each in evidence.items],
-        "sizes": [each.size_bytes for each in evidence.items],
-        "digests": [each.sha256 for each in evidence.items],
-        "envelopes": [each.sealed for each in evidence.items],
     }
-    statement = SETTLE.format(columns=assignments, returned=RETURNED)
-    return fetch_row(statement, values)
+    for place, item in enumerate(evidence.items):
+        values |= {
+            f"id{place}": item.id,
+            f"kind{place}": item.kind,
+            f"size{place}": item.size_bytes,
+            f"sha256{place}": item.sha256,
+            f"sealed{place}": item.sealed,
+        }
+    items = ", ".join(ITEM.format(place) for place in range(len(evidence.items)))
+    return EVIDENCE.format(items=items), values
 
 
 def _bindable(name: str, value: object) -> object:

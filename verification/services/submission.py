@@ -81,16 +81,17 @@ def submit(
         idempotency_key=idempotency_key,
         conf=runtime.conf,
     )
-    attempt = accept(submission, runtime=runtime)
-    if attempt.state not in SENDABLE:
-        return _replay(client, attempt.pk)
-    send = intend(attempt.pk, runtime=runtime)
+    accepted = accept(submission, runtime=runtime)
+    attempt_id = accepted.attempt_id
+    if accepted.state not in SENDABLE:
+        return _replay(client, attempt_id)
+    send = intend(attempt_id, runtime=runtime)
     if send is None:
-        return _replay(client, attempt.pk)
+        return _replay(client, attempt_id)
     called = call(submission, runtime=runtime)
     settled = settle(send, called.settlement, runtime=runtime)
     if settled is None:
-        settled = read_attempt(client=client, attempt_id=attempt.pk)
+        settled = read_attempt(client=client, attempt_id=attempt_id)
     settled.client = client
     return _conclude(settled, called)
 

@@ -42,7 +42,7 @@ def accepted(client_app: ApiClient, runtime: Runtime, open_token: OpenToken) -> 
         idempotency_key=None,
         conf=runtime.conf,
     )
-    return Send(accept(submission, runtime=runtime).pk, 0)
+    return Send(accept(submission, runtime=runtime).attempt_id, 0)
 
 
 @pytest.fixture
@@ -151,10 +151,10 @@ def test_a_token_whose_attempt_is_being_sent_is_in_flight(
         "idempotency_key": None,
     }
     attempt = accept(receive(**given, conf=runtime.conf), runtime=runtime)  # type: ignore[arg-type]  # one dictionary for two calls
-    intend(attempt.pk, runtime=runtime)
+    intend(attempt.attempt_id, runtime=runtime)
     with pytest.raises(AttemptInFlightError) as refused:
         submit(**given, runtime=runtime)  # type: ignore[arg-type]  # likewise
-    assert refused.value.attempt_id == attempt.pk
+    assert refused.value.attempt_id == attempt.attempt_id
 
 
 def test_a_late_answer_reconciles_its_attempt(
