@@ -180,7 +180,9 @@ def test_a_busy_vendor_may_say_when_to_come_back(
     assert error.repeat_is_safe
 
 
-@pytest.mark.parametrize("header", ["", "soon", "-1", "9" * 20])
+@pytest.mark.parametrize(
+    "header", ["", "soon", "-1", "9" * 20, f"Tue, 14 Nov {'9' * 20} 22:14:20 GMT"]
+)
 def test_an_unavailable_vendor_that_names_no_time_is_in_doubt(
     serve: Serve, client_of: ClientOf, header: str
 ) -> None:
