@@ -8,13 +8,13 @@ texts without escapes, integers below 10**15, booleans and null, each of which h
 What does not match goes to `parse`, so that a shape can only save time, never decide against.
 """
 
-import json
 import re
 
 from verification.ledger.canonical import MAX_BYTES, Json, parse
 
-MAX_SHAPES = 24
+MAX_SHAPES = 64
 
+_AFTER_KEY = b'":'
 _HOLE = rb'(?:"[ !#-\[\]-~]*+"|true|false|null|0|-?[1-9][0-9]{0,14}+)'
 
 
@@ -22,32 +22,34 @@ class ShapeMemory:
     """Checks canonical form and remembers at most MAX_SHAPES shapes; one per audit, one thread."""
 
     def __init__(self) -> None:
-        self._patterns: list[re.Pattern[bytes]] = []
         self._known: set[bytes] = set()
+        self._by_keys: dict[int, list[re.Pattern[bytes]]] = {}
 
     def check(self, raw: bytes) -> None:
         """Return if `raw` is canonical, else raise the CanonicalError of `parse`."""
         if len(raw) <= MAX_BYTES:
-            for pattern in self._patterns:
+            for pattern in self._by_keys.get(raw.count(_AFTER_KEY), ()):
                 if pattern.fullmatch(raw):
                     return
-        self._learn(parse(raw))
+        entry = parse(raw)
+        # What has escapes or more than ASCII would not fit even its own shape.
+        if len(self._known) < MAX_SHAPES and raw.isascii() and b"\\" not in raw:
+            self._learn(entry)
 
     def _learn(self, entry: dict[str, Json]) -> None:
-        if len(self._known) >= MAX_SHAPES:
-            return
         shape = _shape(entry)
         if shape not in self._known:
             self._known.add(shape)
-            self._patterns.append(re.compile(shape))
+            # No hole takes a quote inside, so what matches has as many of these as the shape has.
+            alike = self._by_keys.setdefault(shape.count(_AFTER_KEY), [])
+            alike.append(re.compile(shape))
 
 
 def _shape(value: Json) -> bytes:
-    """Return the pattern of a canonical value; the keys come in the order of their bytes."""
+    """Return the pattern of a canonical value that is written without escapes."""
     if isinstance(value, dict):
         return rb"\{%b\}" % b",".join(
-            re.escape(json.dumps(key, ensure_ascii=False).encode()) + b":" + _shape(value[key])
-            for key in sorted(value)
+            re.escape(b'"%b":' % key.encode()) + _shape(value[key]) for key in sorted(value)
         )
     if isinstance(value, list):
         return rb"\[%b\]" % b",".join(map(_shape, value))
