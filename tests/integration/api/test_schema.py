@@ -168,5 +168,7 @@ def test_the_reader_loads_nothing_from_elsewhere_and_nothing_inline(live: LiveSi
 
 
 def test_every_code_is_documented_with_its_status() -> None:
-    documented = dict(re.findall(r"^\| `([a-z][a-z0-9_]*)` \| (\d{3}) \|", DOCS.read_text(), re.MULTILINE))
+    documented = dict(
+        re.findall(r"^\| `([a-z][a-z0-9_]*)` \| (\d{3}) \|", DOCS.read_text(), re.MULTILINE)
+    )
     assert documented == {code: str(kind.status) for code, kind in KINDS.items()}
