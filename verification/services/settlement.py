@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 
 from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
 from verification.faceid.errors import FaceIdError, InDoubt, NotProcessed, NotSent, Rejected
@@ -17,6 +18,7 @@ INT32 = range(-(2**31), 2**31)
 INT63 = range(2**63)
 RESERVED_KINDS = frozenset({RAW_ANSWER, LATE_ANSWER, VIDEO_KEY})
 MAX_KIND = 80
+MAX_IMAGES = 100
 MAX_UNKNOWN_CHARS = 65_536
 HTTP_OK = 200
 
@@ -146,12 +148,13 @@ def _unknown(answer: VerifyAnswer) -> object:
 def _evidence(answer: VerifyAnswer) -> Iterator[tuple[str, bytes]]:
     """Yield kind and plaintext of everything to seal; an image keeps the vendor's name.
 
-    An image that is named like a kind of ours stays in the raw answer only.
+    An image that is named like a kind of ours stays in the raw answer only, and so do those
+    beyond MAX_IMAGES: each binds parameters of one statement, of which PostgreSQL takes 65,535.
     """
     yield RAW_ANSWER, answer.raw
     if answer.video_key:
         yield VIDEO_KEY, answer.video_key.encode()
-    for name, image in answer.images.items():
+    for name, image in islice(answer.images.items(), MAX_IMAGES):
         kind = visible(name, MAX_KIND)
         if kind and kind not in RESERVED_KINDS:
             yield kind, image

@@ -1,6 +1,7 @@
 """Dead processes, late writers, unstorable answers, reconciliation."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -13,6 +14,7 @@ from django.db import OperationalError, connection
 
 from tests.conftest import OpenToken
 from verification.conf import get_conf
+from verification.faceid.answers import verify_answer
 from verification.lifecycle import State
 from verification.models import ApiClient, Evidence, VerificationAttempt
 from verification.services import reconciliation
@@ -21,7 +23,7 @@ from verification.services.errors import AttemptInFlightError, NotInDoubtError
 from verification.services.reaper import ACCEPTED_LIMIT_S, Reaped, reap
 from verification.services.runtime import Runtime
 from verification.services.sealing import open_evidence
-from verification.services.settlement import Settlement
+from verification.services.settlement import Settlement, settlement_of_answer
 from verification.services.settling import PAUSES_S, Send, settle
 from verification.services.submission import intend, submit
 
@@ -238,6 +240,18 @@ def test_an_answer_that_the_columns_refuse_is_kept_and_in_doubt(
     assert Evidence.objects.filter(kind="raw_answer").exists()
     assert "not storable: DataError" in caplog.text
     assert str(2**80) not in caplog.text
+
+
+def test_an_answer_of_more_images_than_a_statement_takes_is_settled(
+    sending: Send, runtime: Runtime
+) -> None:
+    images = {f"image_{number}": "/9j/2Q==" for number in range(14_000)}
+    body = {"result_code": 1000, "result_message": "SUCCESS", "images": images}
+    raw = json.dumps(body).encode()
+    settle(sending, settlement_of_answer(verify_answer(raw)), runtime=runtime)
+    assert state_of(sending) == State.ANSWERED
+    kept = Evidence.objects.get(kind="raw_answer")
+    assert open_evidence(evidence=kept, keyring=runtime.conf.keyring) == raw
 
 
 def test_a_database_that_comes_back_is_waited_for(sending: Send, runtime: Runtime) -> None:
