@@ -12,6 +12,7 @@ from verification.api import schema
 from verification.api.attempt_json import attempt_json
 from verification.api.body import received_body
 from verification.api.endpoint import Endpoint, calling_client, json_response
+from verification.api.export_slots import EXPORTS
 from verification.api.filters import (
     PAGE_PARAMETERS,
     READERS,
@@ -106,9 +107,9 @@ class AttemptExport(Endpoint):
     def get(self, request: Request) -> StreamingHttpResponse:
         """Stream the client's attempts, in constant memory."""
         parameters = read_parameters(request.META.get("QUERY_STRING", ""), allowed=READERS.keys())
-        blocks = attempts_csv(attempt_query(parameters, client=calling_client(request)))
+        query = attempt_query(parameters, client=calling_client(request))
         return StreamingHttpResponse(
-            blocks,
+            EXPORTS.stream(lambda: attempts_csv(query)),
             content_type="text/csv; charset=utf-8",
             headers={
                 "Content-Disposition": 'attachment; filename="attempts.csv"',

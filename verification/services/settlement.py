@@ -75,6 +75,12 @@ def settlement_of_error(error: FaceIdError) -> Settlement:
             raise AssertionError(f"not a kind of FaceIdError: {type(error).__name__}")
 
 
+def settlement_of_unread(answer: VerifyAnswer) -> Settlement:
+    """Settle as `in_doubt` an answer that we failed to read; its bytes are kept."""
+    columns = {"http_status": HTTP_OK, "error_code": "answer_not_read"}
+    return Settlement(State.IN_DOUBT, columns, _raw(answer.raw))
+
+
 def settlement_of_unstorable(settlement: Settlement) -> Settlement:
     """Settle as `in_doubt` an answer that the database refused; everything sealed is kept."""
     status = settlement.columns.get("http_status")

@@ -4,6 +4,7 @@ Each step that commits does so before the next begins, so that a process killed 
 a row from which the truth can be told. No database connection is held during the call.
 """
 
+import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -22,11 +23,15 @@ from verification.services.settlement import (
     Settlement,
     settlement_of_answer,
     settlement_of_error,
+    settlement_of_unread,
 )
 from verification.services.settling import Send, settle
 from verification.services.statements import fetch_row
 
+logger = logging.getLogger(__name__)
+
 RETRY_AFTER_S = 2.0
+OUR_FAULT = frozenset({401, 403})
 
 INTEND = """
     UPDATE verification_attempt
@@ -111,8 +116,16 @@ def call(submission: Submission, *, runtime: Runtime) -> Called:
     try:
         answer = runtime.upstream.verify(biz_token=submission.biz_token, packet=submission.packet)
     except FaceIdError as error:
+        if error.http_status in OUR_FAULT:
+            status = error.http_status
+            logger.error("the vendor refused us: HTTP %s", status)  # noqa: TRY400 - no values
         return Called(settlement_of_error(error), error.raw, error)
-    return Called(settlement_of_answer(answer), answer.raw)
+    try:
+        return Called(settlement_of_answer(answer), answer.raw)
+    except Exception as error:  # noqa: BLE001 - whatever we got wrong, a paid answer is kept
+        name = type(error).__name__  # never its text, which may quote the answer
+        logger.error("an answer was not understood: %s", name)  # noqa: TRY400 - no values
+        return Called(settlement_of_unread(answer), answer.raw)
 
 
 def _replay(client: ApiClient, attempt_id: UUID) -> Submitted:

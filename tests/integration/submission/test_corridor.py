@@ -379,3 +379,29 @@ def test_a_clock_that_goes_backwards_loses_no_record(open_token: OpenToken, send
         return next(times)
 
     assert send(token, runtime=replace(send.runtime, now=backwards)).attempt.state == "answered"
+
+
+def test_an_answer_that_we_fail_to_read_is_kept_and_in_doubt(
+    open_token: OpenToken, send: Send, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Garbling:
+        def verify(self, *, biz_token: str, packet: memoryview) -> object:
+            answer = send.runtime.upstream.verify(biz_token=biz_token, packet=packet)
+            return replace(answer, comparisons=None)  # type: ignore[arg-type]  # a bug of ours
+
+    garbled = replace(send.runtime, upstream=Garbling())  # type: ignore[arg-type]  # a duck
+    submitted = send(open_token("ONB-20"), runtime=garbled)
+    assert (submitted.attempt.state, row().error_code) == (State.IN_DOUBT, "answer_not_read")
+    (kept,) = Evidence.objects.all()
+    raw = open_evidence(evidence=kept, keyring=send.runtime.conf.keyring)
+    assert raw == submitted.raw_answer
+    assert "AttributeError" in caplog.text
+
+
+def test_a_vendor_that_refuses_our_credentials_is_logged(
+    open_token: OpenToken, send: Send, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = open_token("sandbox:403-authorization-error-invalid-sign")
+    send(token)
+    assert "the vendor refused us: HTTP 403" in caplog.text
+    assert token not in caplog.text
