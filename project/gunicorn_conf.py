@@ -23,7 +23,7 @@ _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(_soft, 65_536), _hard), _hard))
 
 # The worker's heartbeat comes from its event loop, not from its requests.
-timeout = 30
+timeout = 60
 # Longer than a call to the vendor with its settling: what is in flight at SIGTERM ends well.
 graceful_timeout = int(os.environ.get("WEB_GRACEFUL_TIMEOUT_S", "35"))
 keepalive = int(os.environ.get("WEB_KEEPALIVE_S", "5"))

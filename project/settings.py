@@ -94,6 +94,9 @@ def _database() -> dict[str, Any]:
         "max_size": env.int("DATABASE_POOL_MAX", 16),
         "timeout": env.float("DATABASE_POOL_TIMEOUT_S", 2.0),
         "connection_class": PooledConnection,
+        # The pool tries at ever longer intervals while the database is away. Given up after this,
+        # the next request asks again at once, so that service resumes with the database.
+        "reconnect_timeout": 2.0,
     }
     database["OPTIONS"] = {
         **database.get("OPTIONS", {}),
