@@ -71,6 +71,7 @@ class ExchangeSocket:
         # TLS takes all of a slice or nothing, and we cannot listen meanwhile.
         self._slice_bytes = _TLS_SLICE_BYTES if isinstance(sock, ssl.SSLSocket) else None
         self._early = b""
+        self._poller = select.poll()
         self._broken = False
         self._last_used = _current.get().deadline.monotonic()
 
@@ -147,9 +148,8 @@ class ExchangeSocket:
         return not received or not self._early.startswith(_INTERIM)
 
     def _poll(self, events: int, timeout_s: float) -> int:
-        poll = select.poll()
-        poll.register(self._sock, events)
-        ready = poll.poll(timeout_s * 1000)
+        self._poller.register(self._sock, events)
+        ready = self._poller.poll(timeout_s * 1000)
         return ready[0][1] if ready else 0
 
 
