@@ -46,11 +46,11 @@ ROWS = Record(
     """,
     accept="""
         INSERT INTO verification_attempt (
-            id, client_id, region, token_digest, packet_sha256, packet_size_bytes, state, send_no,
-            created_at)
+            id, client_id, region, token_digest, packet_sha256, packet_size_bytes, commitment_key,
+            state, send_no, created_at)
         VALUES (
             gen_random_uuid(), '00000000-0000-7000-8000-000000000001', 'sandbox', %(token)b,
-            %(token)b, 100000, 'accepted', 0, now())
+            %(token)b, 100000, %(token)b, 'accepted', 0, now())
         RETURNING id
     """,
     intend="""

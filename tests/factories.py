@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.auth.models import User
+
 from verification.identifiers import uuid7
 from verification.models import (
     ApiClient,
     ApiKey,
+    Erasure,
     Evidence,
     EvidenceKey,
     VerificationAttempt,
@@ -76,6 +79,25 @@ ERRORS: dict[str, dict[str, Any]] = {
 }
 """What the other settled states bring."""
 
+DOUBT = ("error_code", "error_argument", "http_status", "request_id")
+BEGIN = {
+    "id",
+    "client",
+    "client_id",
+    "session",
+    "session_id",
+    "region",
+    "token_digest",
+    "idempotency_key",
+    "packet_sha256",
+    "packet_size_bytes",
+    "commitment_key",
+    "created_at",
+    "biz_no",
+    "subject",
+}
+"""What is written when an attempt is accepted."""
+
 SENT = {"sending", "answered", "rejected", "in_doubt", "closed"}
 SETTLED = SENT - {"sending"}
 
@@ -139,6 +161,7 @@ def make_attempt(
         "token_digest": hashlib.sha256(b"token %d" % number).digest(),
         "packet_sha256": hashlib.sha256(b"packet %d" % number).digest(),
         "packet_size_bytes": 412_345,
+        "commitment_key": hashlib.sha256(b"commitment %d" % number).digest(),
         "state": state,
         "send_no": 1 if state in SENT else 0,
         "created_at": created_at,
@@ -152,18 +175,38 @@ def make_attempt(
         values |= {"request_id": f"1700000000,attempt-{number}", **ANSWERS[outcome]}
     if "client" not in overrides and "client_id" not in overrides:
         values["client"] = make_client()
-    return VerificationAttempt.objects.create(**{**values, **overrides})
+    return store_attempt(**{**values, **overrides})
+
+
+def store_attempt(**values: Any) -> VerificationAttempt:
+    """Store an attempt by the steps that the database allows, and return it as it then stands."""
+    begin = {name: value for name, value in values.items() if name in BEGIN}
+    VerificationAttempt.objects.create(**begin, state="accepted", send_no=0)
+    row = VerificationAttempt.objects.filter(pk=values["id"])
+    later = {name: value for name, value in values.items() if name not in BEGIN}
+    sent_at = later.setdefault("sent_at", values["created_at"])
+    send = {"sent_at": sent_at, "deadline_at": later.setdefault("deadline_at", sent_at)}
+    for send_no in range(1, later.get("send_no", 0) + 1):
+        if send_no > 1:
+            row.update(state="not_sent")
+        row.update(state="sending", send_no=send_no, **send)
+    if later["state"] == "closed" or later.get("reconciled_at"):
+        known = {name: later.get(name) for name in ("settled_at", *DOUBT)}
+        row.update(state="in_doubt", **known)
+    if not later.get("send_no", 0):
+        del later["sent_at"], later["deadline_at"]
+    if later["state"] not in {"accepted", "sending"}:
+        row.update(**later)
+    return row.select_related("client", "session").get()
 
 
 def make_evidence(attempt: VerificationAttempt, *kinds: str, erased: bool = False) -> None:
     """Store evidence whose envelope nobody can open; `erased` destroys its key."""
     EvidenceKey.objects.create(
-        attempt=attempt,
-        kek_id="test-1",
-        sealed=None if erased else b"\x01" * 61,
-        created_at=attempt.created_at,
-        erased_at=attempt.created_at + timedelta(days=90) if erased else None,
+        attempt=attempt, kek_id="test-1", sealed=b"\x01" * 61, created_at=attempt.created_at
     )
+    if erased:
+        erase(attempt, at=attempt.created_at + timedelta(days=90))
     for kind in kinds:
         Evidence.objects.create(
             id=uuid7(attempt.created_at),
@@ -174,6 +217,24 @@ def make_evidence(attempt: VerificationAttempt, *kinds: str, erased: bool = Fals
             sealed=b"\x01" * (48_213 + 29),
             created_at=attempt.created_at,
         )
+
+
+def erase(attempt: VerificationAttempt, *, at: datetime) -> None:
+    """Destroy the key as two people would."""
+    number = next(_numbers)
+    first, second = (User.objects.create(username=f"{n}-{number}") for n in ("asks", "approves"))
+    Erasure.objects.create(
+        id=uuid7(at),
+        attempt=attempt,
+        legal_basis="retention_ended",
+        reason="ninety days are over",
+        requested_by=first,
+        requested_at=at,
+    )
+    Erasure.objects.filter(attempt=attempt).update(
+        decision="approved", decided_by=second, decided_at=at
+    )
+    EvidenceKey.objects.filter(attempt=attempt).update(sealed=None, erased_at=at)
 
 
 def _times(state: str, created_at: datetime) -> dict[str, Any]:

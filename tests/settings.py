@@ -12,6 +12,7 @@ THROW_AWAY = {
     "FACEID_API_SECRET": "demo_secret_fedcba9876543210",
     "VERIFICATION_KEYRING": "test-1:" + "A" * 43 + "=",
     "VERIFICATION_DIGEST_KEY": "B" * 43 + "=",
+    "VERIFICATION_LEDGER_KEY": "PRIVATE+KEY+test.verification/log+40524ef7+AXR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0",
     "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
     "LOG_LEVEL": "WARNING",
 }
@@ -26,6 +27,7 @@ if "DATABASE_URL" not in os.environ:
 
 from project.settings import *  # noqa: E402, F403 - the environment had to be set first
 
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.flushing"]  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # WhiteNoise warns where nothing was collected; the suite serves straight from the apps.
 WHITENOISE_USE_FINDERS = True

@@ -15,10 +15,20 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from verification.ledger.errors import NoteError
+from verification.ledger.keys import SignatureType, SigningKey, VerifierKey, parse_skey, parse_vkey
 from verification.vault.errors import KeyringError
 from verification.vault.keyring import Keyring, parse_keyring, read_keyring
 
 MIN_DIGEST_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessAddress:
+    """Where a witness takes checkpoints, and the key it cosigns with."""
+
+    url: str
+    key: VerifierKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +47,22 @@ class Conf:
     body_timeout_s: float = 15.0
     max_bytes_in_flight: int = 512 * 1024 * 1024
     reaper_grace_s: float = 5.0
+    ledger_key: SigningKey | None = field(default=None, repr=False)
+    ledger_vkeys: tuple[VerifierKey, ...] = ()
+    ledger_anchor_file: Path | None = None
+    ledger_witnesses: tuple[WitnessAddress, ...] = ()
+    ledger_checkpoint_s: float = 30.0
+    reveals_per_hour: int = 30
 
     def __post_init__(self) -> None:
         """Refuse figures that would switch a limit off."""
-        for name in ("faceid_timeout_s", "body_timeout_s", "faceid_pool_size"):
+        for name in (
+            "faceid_timeout_s",
+            "body_timeout_s",
+            "faceid_pool_size",
+            "ledger_checkpoint_s",
+            "reveals_per_hour",
+        ):
             if getattr(self, name) <= 0:
                 raise ImproperlyConfigured(f"VERIFICATION['{name.upper()}'] must be above zero")
 
@@ -56,6 +78,7 @@ def build_conf(given: Mapping[str, Any]) -> Conf:
     values = {key.lower(): value for key, value in given.items()}
     values["keyring"] = _keyring(values.pop("keyring", ""), values.pop("keyring_dir", ""))
     values["digest_key"] = _digest_key(values.get("digest_key", ""))
+    values |= _ledger(values)
     known = {each.name for each in fields(Conf)}
     if unknown := sorted(set(values) - known):
         raise ImproperlyConfigured(f"VERIFICATION has unknown keys: {', '.join(unknown).upper()}")
@@ -82,6 +105,35 @@ def _digest_key(encoded: str) -> bytes:
     if len(key) < MIN_DIGEST_KEY_BYTES:
         raise ImproperlyConfigured("VERIFICATION['DIGEST_KEY'] needs at least 32 bytes")
     return key
+
+
+def _ledger(values: Mapping[str, Any]) -> dict[str, object]:
+    """Read keys and witnesses; the log's own key is trusted without being listed."""
+    try:
+        key = parse_skey(values["ledger_key"]) if values.get("ledger_key") else None
+        listed = [parse_vkey(each) for each in values.get("ledger_vkeys", ())]
+        witnesses = [_witness(each) for each in values.get("ledger_witnesses", ())]
+    except NoteError as error:
+        raise ImproperlyConfigured(f"VERIFICATION['LEDGER_...']: {error}") from error
+    if key is not None and key.type is not SignatureType.NOTE:
+        raise ImproperlyConfigured("VERIFICATION['LEDGER_KEY'] must be a key of a log")
+    own = [] if key is None or key.verifier in listed else [key.verifier]
+    file = values.get("ledger_anchor_file")
+    return {
+        "ledger_key": key,
+        "ledger_vkeys": (*own, *listed),
+        "ledger_anchor_file": Path(file) if file else None,
+        "ledger_witnesses": tuple(witnesses),
+    }
+
+
+def _witness(text: str) -> WitnessAddress:
+    """Read `URL VKEY`."""
+    url, _, vkey = text.partition(" ")
+    key = parse_vkey(vkey)
+    if not url.startswith(("https://", "http://")) or key.type is not SignatureType.COSIGNATURE:
+        raise NoteError("a witness is its URL, a space, and its key of type cosignature")
+    return WitnessAddress(url.rstrip("/"), key)
 
 
 def _forget(*, setting: str, **_: object) -> None:

@@ -37,7 +37,11 @@ from verification.lifecycle import State
 from verification.models import ApiClient, VerificationAttempt
 from verification.models.client import Scope
 from verification.services.clients import authenticate_sign
-from verification.services.errors import AttemptInFlightError, AttemptNotSentError
+from verification.services.errors import (
+    AttemptInFlightError,
+    AttemptNotSentError,
+    ForeignTokenError,
+)
 from verification.services.replay import stored_answer
 from verification.services.runtime import Runtime, get_runtime
 from verification.services.sessions import open_session
@@ -132,6 +136,8 @@ def verify(request: HttpRequest) -> HttpResponse:
                 idempotency_key=None,
                 runtime=runtime,
             )
+        except ForeignTokenError:
+            raise VendorError(400, "BAD_ARGUMENTS:biz_token") from None
         except AttemptInFlightError:
             raise VendorError(429, "CONCURRENCY_LIMIT_EXCEEDED", retry_after_s=1) from None
         except AttemptNotSentError as unsent:

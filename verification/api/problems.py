@@ -30,6 +30,7 @@ from verification.faceid.multipart import MultipartError
 from verification.services.errors import (
     AttemptInFlightError,
     AttemptNotSentError,
+    ForeignTokenError,
     IdempotencyKeyReusedError,
     InvalidKeyError,
     PacketMismatchError,
@@ -78,6 +79,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "invalid_key": Kind(401, "The API key is not valid"),
         "missing_scope": Kind(403, "The API key may not do this"),
         "forbidden": Kind(403, "Not allowed"),
+        "foreign_token": Kind(403, "The biz_token is another client's"),
         "not_found": Kind(404, "Not found"),
         "method_not_allowed": Kind(405, "The method is not allowed here"),
         "request_timeout": Kind(408, "The request came too slowly"),
@@ -217,6 +219,8 @@ def _of_service(error: Exception) -> Problem | None:
         case IdempotencyKeyReusedError() | PacketMismatchError():
             extra = {"attempt_id": str(error.attempt_id)}
             return Problem(error.code, str(error), extra=extra)
+        case ForeignTokenError():
+            return Problem(error.code, str(error))
         case AttemptNotSentError():
             return Problem(
                 error.reason,

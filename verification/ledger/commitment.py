@@ -4,10 +4,10 @@ The whole format, with vectors, is docs/formats/commitment.md. Whoever has the a
 show what was committed to; once the key is destroyed nobody can, not even by trying all values.
 """
 
-import hashlib
 import hmac
 import os
 from collections.abc import Callable
+from functools import lru_cache
 
 from verification.ledger.errors import LedgerError
 
@@ -28,13 +28,18 @@ def commit(key: bytes, name: str, value: bytes) -> bytes:
     """
     if len(key) != KEY_BYTES:
         raise LedgerError(f"a commitment's key has {KEY_BYTES} bytes")
-    message = _DOMAIN + _prefixed(name.encode()) + _prefixed(value)
-    return hmac.digest(key, message, hashlib.sha256)
+    return hmac.digest(key, _start(name) + _prefixed(value), "sha256")
 
 
 def opens(key: bytes, name: str, value: bytes, commitment: bytes) -> bool:
     """Say, in constant time, whether `commitment` is that of `value` in the field `name`."""
     return hmac.compare_digest(commit(key, name, value), commitment)
+
+
+@lru_cache
+def _start(name: str) -> bytes:
+    """Return how every message of a field begins: names are few, and asked for again and again."""
+    return _DOMAIN + _prefixed(name.encode())
 
 
 def _prefixed(part: bytes) -> bytes:

@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -14,6 +16,7 @@ KEY_BYTES = 32
 KEY_ID_BYTES = 4
 
 _UNWANTED = re.compile("[\0-\x09\x0b-\x1f\ud800-\udfff]")
+_SECRET = "PRIVATE+KEY+"  # noqa: S105 - how every such text begins
 _KEY_ID = re.compile("[0-9a-f]{8}")
 
 
@@ -22,6 +25,9 @@ class SignatureType(IntEnum):
 
     NOTE = 0x01
     COSIGNATURE = 0x04
+
+
+_TYPES = frozenset(bytes([each]) for each in SignatureType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +89,37 @@ def parse_vkey(text: str) -> VerifierKey:
     name, _, rest = text.partition("+")
     key_id, _, encoded = rest.partition("+")
     typed = decode_base64(encoded)
-    if typed[:1] not in (bytes([each]) for each in SignatureType):
+    if typed[:1] not in _TYPES:
         raise NoteError("the verifier key is of a type that is not in use here")
     key = VerifierKey(name, SignatureType(typed[0]), typed[1:])
     if not _KEY_ID.fullmatch(key_id) or bytes.fromhex(key_id) != key.key_id:
         raise NoteError("the verifier key's id is not that of its name and key")
+    return key
+
+
+def new_signing_key(
+    name: str, kind: SignatureType, random: Callable[[int], bytes] = os.urandom
+) -> SigningKey:
+    """Return a fresh key; NoteError if no signature line could carry `name`."""
+    return SigningKey(name, kind, random(KEY_BYTES))
+
+
+def skey_text(key: SigningKey) -> str:
+    """Return the secret key as text: the form of Go's sumdb/note, to be kept like a password."""
+    typed = bytes([key.type]) + key.seed
+    return f"{_SECRET}{key.name}+{key.verifier.key_id.hex()}+{encode_base64(typed)}"
+
+
+def parse_skey(text: str) -> SigningKey:
+    """Read a secret key's text; NoteError, which quotes nothing of it, if it is not one."""
+    name, _, rest = text.removeprefix(_SECRET).partition("+")
+    key_id, _, encoded = rest.partition("+")
+    typed = decode_base64(encoded)
+    if not text.startswith(_SECRET) or typed[:1] not in _TYPES:
+        raise NoteError("the text is not a signing key of a type in use here")
+    key = SigningKey(name, SignatureType(typed[0]), typed[1:])
+    if key_id != key.verifier.key_id.hex():
+        raise NoteError("the signing key's id is not that of its name and key")
     return key
 
 

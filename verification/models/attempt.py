@@ -59,6 +59,7 @@ class VerificationAttempt(models.Model):
     idempotency_key = models.CharField(max_length=255, null=True)
     packet_sha256 = models.BinaryField()
     packet_size_bytes = models.PositiveIntegerField()
+    commitment_key = models.BinaryField()
 
     state = models.CharField(
         max_length=10, choices=[(each.value, each.value.replace("_", " ")) for each in State]
@@ -157,7 +158,11 @@ class VerificationAttempt(models.Model):
             ),
             models.CheckConstraint(
                 name="attempt_digest_lengths",
-                condition=Q(token_digest__length=SHA256_BYTES, packet_sha256__length=SHA256_BYTES),
+                condition=Q(
+                    token_digest__length=SHA256_BYTES,
+                    packet_sha256__length=SHA256_BYTES,
+                    commitment_key__length=SHA256_BYTES,
+                ),
             ),
             models.CheckConstraint(
                 name="attempt_packet_size",

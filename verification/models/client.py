@@ -14,6 +14,7 @@ class Scope(models.TextChoices):
     ATTEMPTS_WRITE = "attempts:write", "submit attempts"
     ATTEMPTS_READ = "attempts:read", "read its attempts"
     ATTEMPTS_EXPORT = "attempts:export", "export its attempts"
+    LEDGER_READ = "ledger:read", "read the log and prove its attempts"
 
 
 class ApiClient(models.Model):

@@ -1,6 +1,7 @@
 """Columns that keep the vendor's figures exactly as they were sent."""
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from json import JSONDecoder
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,33 @@ class _ExactDecoder(JSONDecoder):
 def dump_exact(value: object) -> str:
     """Write JSON with every Decimal as a number of the same digits; NaN is a ValueError."""
     return simplejson.dumps(value, use_decimal=True, allow_nan=False, ensure_ascii=False)
+
+
+def jsonb_text(value: object) -> str:
+    """Return a value as PostgreSQL writes it when it is stored as `jsonb` and read as text.
+
+    `value` is built of None, booleans, integers, Decimals, texts, lists and string-keyed mappings.
+    Members are sorted by the length of their names in bytes, then by these bytes; a number has
+    its digits without exponent, and there is no negative zero. Source: PostgreSQL 8.14, jsonb.
+    """
+    match value:
+        case None | bool() | str():
+            return _encode_plain(value)
+        case int() | Decimal():
+            digits = f"{value:f}" if isinstance(value, Decimal) else str(value)
+            return digits if value else digits.removeprefix("-")
+        case Mapping():
+            pairs = sorted((str(key).encode(), each) for key, each in value.items())
+            pairs.sort(key=lambda pair: len(pair[0]))
+            members = (f"{_encode_plain(k.decode())}: {jsonb_text(each)}" for k, each in pairs)
+            return f"{{{', '.join(members)}}}"
+        case list() | tuple():
+            return f"[{', '.join(map(jsonb_text, value))}]"
+        case _:
+            raise TypeError(f"jsonb holds no {type(value).__name__}")
+
+
+_encode_plain = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def load_exact(text: str) -> Any:

@@ -34,7 +34,8 @@ class VerificationSession(models.Model):
         verbose_name = "session"
         ordering = ("-created_at", "-id")
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(name="session_token_once", fields=["client", "token_digest"]),
+            # The digest leads: whose session a token is of is asked by the token alone.
+            models.UniqueConstraint(name="session_token_once", fields=["token_digest", "client"]),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="session_created", fields=["created_at", "id"]),

@@ -1,28 +1,40 @@
 """Accept an attempt: after this commit it cannot be lost, and its token has one row."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from verification.conf import Conf
 from verification.identifiers import uuid7
+from verification.ledger.commitment import new_key
 from verification.lifecycle import SENDABLE, State
 from verification.models import ApiClient, VerificationAttempt
-from verification.services.errors import IdempotencyKeyReusedError, PacketMismatchError
+from verification.services.entries import accepted_entry, utc_text
+from verification.services.errors import (
+    ForeignTokenError,
+    IdempotencyKeyReusedError,
+    PacketMismatchError,
+)
 from verification.services.runtime import Runtime
 from verification.services.statements import fetch_row
 from verification.vault.digest import keyed_digest
 
+FIND_SESSION = """
+    SELECT client_id, id, biz_no, subject FROM verification_session
+    WHERE token_digest = %(token)s ORDER BY client_id <> %(client)s LIMIT 1
+"""
 ACCEPT = """
-    INSERT INTO verification_attempt
-        (id, client_id, session_id, region, token_digest, idempotency_key, packet_sha256,
-         packet_size_bytes, state, send_no, created_at, biz_no, subject)
-    SELECT %(id)s, %(client)s, session.id, %(region)s, %(token)s, %(key)s, %(packet)s,
-           %(size)s, %(state)s, 0, %(now)s, session.biz_no, session.subject
-    FROM (SELECT 1) AS once
-    LEFT JOIN verification_session AS session
-        ON session.client_id = %(client)s AND session.token_digest = %(token)s
-    ON CONFLICT DO NOTHING
-    RETURNING id
+    WITH accepted AS (
+        INSERT INTO verification_attempt
+            (id, client_id, session_id, region, token_digest, idempotency_key, packet_sha256,
+             packet_size_bytes, commitment_key, state, send_no, created_at, biz_no, subject)
+        VALUES (%(id)s, %(client)s, %(session)s, %(region)s, %(token)s, %(key)s, %(packet)s,
+                %(size)s, %(commitment_key)s, %(state)s, 0, %(now)s, %(biz_no)s, %(subject)s)
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    )
+    INSERT INTO verification_ledger_stage (raw) SELECT %(entry)b FROM accepted RETURNING no
 """
 
 
@@ -59,6 +71,15 @@ def receive(
 
 
 @dataclass(frozen=True, slots=True)
+class Issued:
+    """What the session of a token says about the attempt; nothing where it was issued elsewhere."""
+
+    session_id: UUID | None = None
+    biz_no: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """The attempt that a submission is about, and its state when that was found out."""
 
@@ -67,28 +88,70 @@ class Accepted:
 
 
 def accept(submission: Submission, *, runtime: Runtime) -> Accepted:
-    """Commit the attempt's row, or return the row that this client's token already has.
+    """Commit the attempt's row and its entry, or return the row that the token already has.
 
-    One statement, so that of any number of equal requests exactly one inserts. Raises
-    IdempotencyKeyReusedError and PacketMismatchError.
+    One statement writes, so that of any number of equal requests exactly one inserts. Raises
+    ForeignTokenError, IdempotencyKeyReusedError and PacketMismatchError.
     """
     now = runtime.now()
     attempt_id = uuid7(now)
     values = {
+        **_values(submission, _issued(submission)),
         "id": attempt_id,
-        "client": submission.client.pk,
         "region": runtime.conf.faceid_region,
-        "token": submission.token_digest,
-        "key": submission.idempotency_key,
-        "packet": submission.packet_sha256,
-        "size": len(submission.packet),
-        "state": State.ACCEPTED.value,
         "now": now,
     }
+    values["entry"] = _entry(values)
     if fetch_row(ACCEPT, values) is not None:
         return Accepted(attempt_id, State.ACCEPTED)
     existing = _existing(submission)
     return Accepted(existing.pk, State(existing.state))
+
+
+def _issued(submission: Submission) -> Issued:
+    """Return what the client's session said; a token is for the client it was issued to."""
+    client_id = submission.client.pk
+    row = fetch_row(FIND_SESSION, {"token": submission.token_digest, "client": client_id})
+    if row is None:
+        return Issued()
+    owner, *issued = row
+    if owner != client_id:
+        raise ForeignTokenError("This biz_token was not issued to this client.")
+    return Issued(*issued)
+
+
+def _values(submission: Submission, issued: Issued) -> dict[str, Any]:
+    return {
+        "client": submission.client.pk,
+        "session": issued.session_id,
+        "biz_no": issued.biz_no,
+        "subject": issued.subject,
+        "token": submission.token_digest,
+        "key": submission.idempotency_key,
+        "packet": submission.packet_sha256,
+        "size": len(submission.packet),
+        "commitment_key": new_key(),
+        "state": State.ACCEPTED.value,
+    }
+
+
+def _entry(values: Mapping[str, Any]) -> bytes:
+    return accepted_entry(
+        key=values["commitment_key"],
+        at=utc_text(values["now"]),
+        attempt=str(values["id"]),
+        client=str(values["client"]),
+        region=values["region"],
+        session=str(values["session"]) if values["session"] else None,
+        packet_sha256=values["packet"].hex(),
+        packet_size_bytes=values["size"],
+        texts={
+            "biz_no": values["biz_no"],
+            "subject": values["subject"],
+            "idempotency_key": values["key"],
+            "token_digest": values["token"].hex(),
+        },
+    )
 
 
 def _existing(submission: Submission) -> VerificationAttempt:

@@ -4,9 +4,11 @@ ServiceError
 |-- AttemptInFlightError        another request is sending this token now
 |-- IdempotencyKeyReusedError   the key stands for another token or packet
 |-- PacketMismatchError         nothing was sent yet, and the packet is another one
+|-- ForeignTokenError           the token was issued to another client
 |-- AttemptNotSentError         nothing was processed by the vendor; the same request may come again
 |-- InvalidKeyError             the caller's key is unknown, expired or revoked
-`-- NotInDoubtError             only an attempt in doubt can be reconciled
+|-- NotInDoubtError             only an attempt in doubt can be reconciled
+`-- LedgerRefusalError          the log must not be continued as it stands
 """
 
 from typing import ClassVar
@@ -48,6 +50,12 @@ class PacketMismatchError(_AboutAttemptError):
     code = "packet_mismatch"
 
 
+class ForeignTokenError(ServiceError):
+    """Repeating is useless: a token is a credential of the client it was issued to."""
+
+    code = "foreign_token"
+
+
 class AttemptNotSentError(ServiceError):
     """The vendor processed nothing: repeating the same request is safe and continues it."""
 
@@ -68,3 +76,9 @@ class NotInDoubtError(_AboutAttemptError):
     """The attempt has an outcome already, or is still being sent."""
 
     code = "not_in_doubt"
+
+
+class LedgerRefusalError(ServiceError):
+    """A person must look: entries stay staged, and nothing is signed, until it is cleared up."""
+
+    code = "ledger_refusal"

@@ -1,13 +1,28 @@
 """The reaper: what a dead process left open is told apart by what the vendor can have seen."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
 
 from verification.lifecycle import State
-from verification.models import VerificationAttempt
+from verification.services.entries import group_texts, settled_entry, utc_text
 from verification.services.runtime import Runtime
+from verification.services.staging import stage
 
 ACCEPTED_LIMIT_S = 10.0
+LOST = "process_lost"
+
+NOT_SENT = f"""
+    UPDATE verification_attempt SET state = 'not_sent', error_code = '{LOST}'
+    WHERE state = 'accepted' AND created_at < %s
+    RETURNING id, commitment_key, send_no, sent_at
+"""  # noqa: S608 - our own constant
+IN_DOUBT = f"""
+    UPDATE verification_attempt SET state = 'in_doubt', settled_at = %s, error_code = '{LOST}'
+    WHERE state = 'sending' AND deadline_at < %s
+    RETURNING id, commitment_key, send_no, sent_at
+"""  # noqa: S608 - our own constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +40,30 @@ def reap(*, runtime: Runtime) -> Reaped:
     `sending` past its deadline and grace: its process died, a byte may have left.
     """
     now = runtime.now()
-    unsent = VerificationAttempt.objects.filter(
-        state=State.ACCEPTED, created_at__lt=now - timedelta(seconds=ACCEPTED_LIMIT_S)
-    )
-    overdue = VerificationAttempt.objects.filter(
-        state=State.SENDING,
-        deadline_at__lt=now - timedelta(seconds=runtime.conf.reaper_grace_s),
-    )
+    accepted_before = now - timedelta(seconds=ACCEPTED_LIMIT_S)
+    due_before = now - timedelta(seconds=runtime.conf.reaper_grace_s)
     return Reaped(
-        not_sent=unsent.update(state=State.NOT_SENT, error_code="process_lost"),
-        in_doubt=overdue.update(state=State.IN_DOUBT, settled_at=now, error_code="process_lost"),
+        not_sent=_give_up(NOT_SENT, State.NOT_SENT, [accepted_before], now),
+        in_doubt=_give_up(IN_DOUBT, State.IN_DOUBT, [now, due_before], now),
     )
+
+
+def _give_up(statement: str, state: State, values: list[datetime], now: datetime) -> int:
+    """Move the attempts on and stage their entries, together."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            rows = cursor.fetchall()
+        stage(
+            settled_entry(
+                key=bytes(key),
+                at=utc_text(now),
+                attempt=str(attempt_id),
+                send_no=send_no,
+                sent_at=utc_text(sent_at) if sent_at else None,
+                state=state.value,
+                texts=group_texts({"error_code": LOST}),
+            )
+            for attempt_id, key, send_no, sent_at in rows
+        )
+    return len(rows)

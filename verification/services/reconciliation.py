@@ -1,5 +1,6 @@
 """Reconciliation: move an attempt out of doubt on kept evidence, or close it. Never a guess."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -10,10 +11,12 @@ from verification.faceid.errors import InDoubt
 from verification.lifecycle import State
 from verification.models import Evidence, VerificationAttempt
 from verification.models.evidence import LATE_ANSWER, RAW_ANSWER
+from verification.services.entries import NOTHING, Added, Texts, reconciled_entry, utc_text
 from verification.services.errors import NotInDoubtError
 from verification.services.runtime import Runtime
 from verification.services.sealing import add_evidence, open_evidence
 from verification.services.settlement import Settlement, settlement_of_answer
+from verification.services.staging import stage
 
 
 def attempts_in_doubt() -> QuerySet[VerificationAttempt]:
@@ -38,17 +41,36 @@ def reconcile(*, attempt_id: UUID, runtime: Runtime) -> bool:
             state=State.ANSWERED, reconciled_at=now, **columns
         )
         items = {k: v for k, v in settlement.evidence.items() if k != RAW_ANSWER}
-        add_evidence(attempt_id=attempt_id, items=items, keyring=runtime.conf.keyring, at=now)
+        added = add_evidence(
+            attempt_id=attempt_id, items=items, keyring=runtime.conf.keyring, at=now
+        )
+        _stage(attempt, State.ANSWERED, now, settlement.texts(), added)
     return True
 
 
 def close_attempt(*, attempt_id: UUID, reason: str, runtime: Runtime) -> None:
     """Close an attempt whose answer will never be known, saying why. Raises NotInDoubtError."""
     with transaction.atomic():
-        _lock_in_doubt(attempt_id)
+        attempt = _lock_in_doubt(attempt_id)
+        now = runtime.now()
         VerificationAttempt.objects.filter(pk=attempt_id).update(
-            state=State.CLOSED, reconciled_at=runtime.now(), closing_reason=reason
+            state=State.CLOSED, reconciled_at=now, closing_reason=reason
         )
+        _stage(attempt, State.CLOSED, now, {"closing_reason": reason})
+
+
+def _stage(
+    attempt: VerificationAttempt, state: State, now: datetime, texts: Texts, added: Added = NOTHING
+) -> None:
+    entry = reconciled_entry(
+        key=bytes(attempt.commitment_key),
+        at=utc_text(now),
+        attempt=str(attempt.pk),
+        state=state.value,
+        texts=texts,
+        added=added,
+    )
+    stage([entry])
 
 
 def _lock_in_doubt(attempt_id: UUID) -> VerificationAttempt:

@@ -13,6 +13,7 @@ from verification.lifecycle import State
 from verification.models.attempt import threshold_column
 from verification.models.evidence import LATE_ANSWER, RAW_ANSWER, VIDEO_KEY
 from verification.outcomes import read_billable, read_outcome
+from verification.services.entries import group_texts
 
 INT32 = range(-(2**31), 2**31)
 INT63 = range(2**63)
@@ -32,6 +33,14 @@ class Settlement:
     state: State
     columns: Columns
     evidence: Mapping[str, bytes] = field(repr=False)
+
+    def texts(self) -> dict[str, str | None]:
+        """Return what its entry commits to, beside the evidence."""
+        request_id = self.columns.get("request_id")
+        return {
+            "request_id": None if request_id is None else str(request_id),
+            **group_texts(self.columns),
+        }
 
 
 def settlement_of_answer(answer: VerifyAnswer) -> Settlement:

@@ -1,26 +1,29 @@
 """Settle a send: once, by whoever holds its number; a late second writer changes nothing.
 
-One statement settles: it updates the row if it is still this send's, and stores the sealed
-evidence with it or not at all.
+One statement settles: it updates the row if it is still this send's, and stores the entry and
+the sealed evidence with it or not at all.
 """
 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
+from verification.ledger.errors import CanonicalError
 from verification.lifecycle import SETTLED, State
 from verification.models import Evidence, EvidenceKey, VerificationAttempt
 from verification.models.evidence import LATE_ANSWER, RAW_ANSWER
 from verification.models.fields import ExactJSONField, exact_jsonb, load_exact
+from verification.services.entries import kept_entry, settled_entry, utc_text
 from verification.services.runtime import Runtime
 from verification.services.sealing import SealedEvidence, add_evidence, seal_evidence
 from verification.services.settlement import Settlement, settlement_of_unstorable
+from verification.services.staging import stage
 from verification.services.statements import fetch_row
 
 logger = logging.getLogger(__name__)
@@ -35,6 +38,8 @@ SETTLE = """
         UPDATE verification_attempt SET {columns}
         WHERE id = %(id)s AND send_no = %(send_no)s AND state = 'sending'
         RETURNING *
+    ), staged AS (
+        INSERT INTO verification_ledger_stage (raw) SELECT %(entry)b FROM settled
     ){evidence}
     SELECT {returned} FROM settled
 """
@@ -59,6 +64,8 @@ class Send:
 
     attempt_id: UUID
     send_no: int
+    sent_at: datetime
+    commitment_key: bytes = field(repr=False)
 
 
 def settle(
@@ -88,8 +95,8 @@ def _settle_storable(
 ) -> VerificationAttempt | None:
     try:
         return _settle_once(send, settlement, runtime)
-    except (DataError, IntegrityError) as error:
-        # A figure that our columns refuse must not cost us the record: the raw answer is kept.
+    except (DataError, IntegrityError, CanonicalError) as error:
+        # What our columns or an entry refuse must not cost us the record: the raw answer is kept.
         name = type(error).__name__  # never its text: PostgreSQL quotes values in it
         logger.error("attempt %s: answer not storable: %s", send.attempt_id, name)  # noqa: TRY400 - no values
         return _settle_once(send, settlement_of_unstorable(settlement), runtime)
@@ -126,6 +133,7 @@ def _execute(
         **{name: _bindable(name, value) for name, value in columns.items()},
         "id": send.attempt_id,
         "send_no": send.send_no,
+        "entry": _entry(send, settlement, evidence, now),
     }
     kept = ""
     if evidence.items:
@@ -133,6 +141,19 @@ def _execute(
         values |= more
     statement = SETTLE.format(columns=assignments, evidence=kept, returned=RETURNED)
     return fetch_row(statement, values)
+
+
+def _entry(send: Send, settlement: Settlement, evidence: SealedEvidence, now: datetime) -> bytes:
+    return settled_entry(
+        key=send.commitment_key,
+        at=utc_text(now),
+        attempt=str(send.attempt_id),
+        send_no=send.send_no,
+        sent_at=utc_text(send.sent_at),
+        state=settlement.state.value,
+        texts=settlement.texts(),
+        added=evidence.added,
+    )
 
 
 def _keeping(evidence: SealedEvidence, now: datetime) -> tuple[str, dict[str, object]]:
@@ -182,9 +203,11 @@ def _keep_late_answer(send: Send, raw_answer: bytes, runtime: Runtime, now: date
         kinds = [RAW_ANSWER, LATE_ANSWER]
         kept = Evidence.objects.filter(attempt_id=send.attempt_id, kind__in=kinds)
         if given_up.exists() and not kept.exists():
-            add_evidence(
+            added = add_evidence(
                 attempt_id=send.attempt_id,
                 items={LATE_ANSWER: raw_answer},
                 keyring=runtime.conf.keyring,
                 at=now,
             )
+            key, attempt = send.commitment_key, str(send.attempt_id)
+            stage([kept_entry(key=key, at=utc_text(now), attempt=attempt, added=added)])

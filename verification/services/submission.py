@@ -38,7 +38,7 @@ INTEND = """
     SET state = %s, send_no = send_no + 1, sent_at = %s, deadline_at = %s,
         http_status = NULL, request_id = NULL, error_code = NULL, error_argument = NULL
     WHERE id = %s AND state = ANY(%s)
-    RETURNING send_no
+    RETURNING send_no, commitment_key
 """
 
 
@@ -73,8 +73,8 @@ def submit(
 
     `packet_sha256` is the packet's digest, 32 bytes; it becomes part of the record. Blocks up to
     `faceid_timeout_s` and a little. Repeating is always safe: the client's token is the natural
-    key. Raises AttemptInFlightError, IdempotencyKeyReusedError, PacketMismatchError and
-    AttemptNotSentError. Must not run inside a transaction: its steps commit on their own.
+    key. Raises ForeignTokenError, AttemptInFlightError, IdempotencyKeyReusedError,
+    PacketMismatchError and AttemptNotSentError. Must not run inside a transaction: its steps commit on their own.
     """
     if connection.in_atomic_block:
         raise TransactionManagementError("a submission commits its own steps")
@@ -107,7 +107,7 @@ def intend(attempt_id: UUID, *, runtime: Runtime) -> Send | None:
     deadline_at = now + timedelta(seconds=runtime.conf.faceid_timeout_s)
     values = [State.SENDING.value, now, deadline_at, attempt_id, [each.value for each in SENDABLE]]
     row = fetch_row(INTEND, values)
-    return Send(attempt_id, row[0]) if row else None
+    return Send(attempt_id, row[0], now, row[1]) if row else None
 
 
 def call(submission: Submission, *, runtime: Runtime) -> Called:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.factories import store_attempt
 from verification.identifiers import uuid7
 from verification.models import ApiClient, VerificationAttempt
 from verification.selectors.attempts import AttemptQuery
@@ -35,6 +36,7 @@ def record_attempt(client_app: ApiClient) -> RecordAttempt:
             "token_digest": hashlib.sha256(b"token %d" % number).digest(),
             "packet_sha256": hashlib.sha256(b"packet").digest(),
             "packet_size_bytes": 6,
+            "commitment_key": hashlib.sha256(b"commitment %d" % number).digest(),
             "state": "answered",
             "send_no": 1,
             "created_at": at,
@@ -42,7 +44,7 @@ def record_attempt(client_app: ApiClient) -> RecordAttempt:
             "result_code": 1000,
             "outcome": "verified",
         }
-        return VerificationAttempt.objects.create(**{**values, **columns})
+        return store_attempt(**{**values, **columns})
 
     return record
 

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from tests.integration.exports.conftest import STARTED_AT, RecordAttempt, export, rows
+from tests.factories import erase
 from verification.identifiers import uuid7
 from verification.lifecycle import State
 from verification.models import ApiClient, Evidence, EvidenceKey, VerificationAttempt
@@ -69,8 +70,9 @@ def test_a_full_attempt_is_its_json_laid_flat(record_attempt: RecordAttempt) -> 
 def test_evidence_is_listed_by_kind_with_digest_and_erasure(record_attempt: RecordAttempt) -> None:
     attempt = record_attempt()
     EvidenceKey.objects.create(
-        attempt=attempt, kek_id="k", created_at=STARTED_AT, erased_at=STARTED_AT
+        attempt=attempt, kek_id="k", sealed=b"\x01" * 61, created_at=STARTED_AT
     )
+    erase(attempt, at=STARTED_AT)
     for kind in ("video_key", "raw_answer", 'of "them"'):
         Evidence.objects.create(
             id=uuid7(STARTED_AT),

@@ -22,6 +22,7 @@ from verification.sandbox.server import SandboxServer
 from verification.services.errors import (
     AttemptInFlightError,
     AttemptNotSentError,
+    ForeignTokenError,
     IdempotencyKeyReusedError,
     PacketMismatchError,
 )
@@ -266,15 +267,16 @@ def test_the_same_token_again_returns_the_same_attempt_without_a_call(
     assert (stored.http_status, stored.body) == (200, first.raw_answer)
 
 
-def test_two_clients_with_one_token_are_two_attempts(
-    open_token: OpenToken, send: Send, stranger_app: ApiClient
+def test_a_token_of_another_client_is_refused_and_leaves_no_trace(
+    open_token: OpenToken, send: Send, stranger_app: ApiClient, sandbox: SandboxServer
 ) -> None:
     token = open_token("ONB-12")
-    send(token)
-    other = Send(stranger_app, send.runtime)(token)
-    assert not other.is_replay
-    assert other.attempt.session is None
-    assert other.attempt.result_message == "BIZ_TOKEN_DENIED"
+    sandbox.requests.clear()
+    with pytest.raises(ForeignTokenError):
+        Send(stranger_app, send.runtime)(token)
+    assert not VerificationAttempt.objects.exists()
+    assert not sandbox.requests.entries()
+    assert not send(token).is_replay
 
 
 def test_fifty_equal_posts_at_once_make_one_call(

@@ -44,7 +44,8 @@ def accepted(client_app: ApiClient, runtime: Runtime, open_token: OpenToken) -> 
         idempotency_key=None,
         conf=runtime.conf,
     )
-    return Send(accept(submission, runtime=runtime).attempt_id, 0)
+    attempt_id = accept(submission, runtime=runtime).attempt_id
+    return Send(attempt_id, 0, runtime.now(), b"k" * 32)
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_a_late_writer_changes_nothing_in_the_row_but_its_answer_is_kept(
 def test_a_writer_with_an_older_number_changes_nothing_at_all(
     sending: Send, runtime: Runtime
 ) -> None:
-    settle(Send(sending.attempt_id, 0), ANSWERED, runtime=runtime)
+    settle(replace(sending, send_no=0), ANSWERED, runtime=runtime)
     assert state_of(sending) == State.SENDING
     assert not Evidence.objects.exists()
 

@@ -1,0 +1,1 @@
+"""Lets the suite empty its own database, which no command of the product can do."""

@@ -1,0 +1,53 @@
+"""The triggers that keep records as they were written; their code is in the migrations.
+
+All are ENABLE ALWAYS, so that `session_replication_role` does not switch them off. The owner of a
+table still can; the system check says so, and `ledger_verify` finds what was done meanwhile.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+KEPT = (
+    "verification_ledger_entry",
+    "verification_ledger_node",
+    "verification_ledger_checkpoint",
+    "verification_ledger_cosignature",
+    "verification_ledger_verification",
+    "verification_reveal",
+    "verification_session",
+    "verification_evidence",
+    "verification_spent_sign",
+)
+"""Tables whose rows are inserted and never touched again."""
+
+STEPPING = (
+    "verification_attempt",
+    "verification_evidence_key",
+    "verification_erasure",
+    "verification_client",
+    "verification_api_key",
+)
+"""Tables whose rows change in known steps, each column written once."""
+
+
+def truncate_guard(table: str) -> str:
+    """Return the name of the trigger that refuses TRUNCATE."""
+    return f"{table}_guard_truncate"
+
+
+def rows_guard(table: str) -> str:
+    """Return the name of the trigger that watches over rows."""
+    return f"{table}_guard_rows"
+
+
+GUARDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **{each: (rows_guard(each), truncate_guard(each)) for each in (*KEPT, *STEPPING)},
+        "verification_ledger_stage": (
+            rows_guard("verification_ledger_stage"),
+            "verification_ledger_stage_guard_leaving",
+            truncate_guard("verification_ledger_stage"),
+        ),
+    }
+)
+"""Each guarded table and the triggers that must be there."""

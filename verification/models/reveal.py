@@ -1,0 +1,58 @@
+"""Reveals: who was shown which masked data, and why."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from verification.models.attempt import VerificationAttempt
+from verification.models.evidence import Evidence
+
+
+class Purpose(models.TextChoices):
+    """Why biometric data is looked at; the reason says the rest."""
+
+    REVIEW = "review", "Review of the attempt"
+    FRAUD = "fraud", "Investigation of fraud"
+    DISPUTE = "dispute", "Complaint or dispute of the person"
+    AUDIT = "audit", "Audit or authority"
+    SUBJECT_ACCESS = "subject_access", "Request of the person for their data"
+
+
+class Reveal(models.Model):
+    """One item of evidence, shown once to one member of staff; committed before it is shown."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    attempt = models.ForeignKey(
+        VerificationAttempt, on_delete=models.PROTECT, related_name="reveals"
+    )
+    evidence = models.ForeignKey(Evidence, on_delete=models.PROTECT, related_name="reveals")
+    kind = models.CharField(max_length=80)
+    officer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    officer_name = models.CharField(max_length=150)
+    purpose = models.CharField(max_length=20, choices=Purpose.choices)
+    reason = models.CharField(max_length=500)
+    revealed_at = models.DateTimeField()
+
+    class Meta:
+        """Newest first; `reveal_evidence` is the permission that a reveal needs."""
+
+        db_table = "verification_reveal"
+        ordering = ("-revealed_at", "-id")
+        permissions = (("reveal_evidence", "Can reveal evidence, on record"),)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                name="reveal_purpose_known", condition=Q(purpose__in=Purpose.values)
+            ),
+            models.CheckConstraint(name="reveal_has_reason", condition=~Q(reason="")),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(name="reveal_by_officer", fields=["officer", "revealed_at"]),
+        ]
+
+    def __str__(self) -> str:
+        """Return what was shown to whom."""
+        return f"{self.kind} of {self.attempt_id} to {self.officer_name}"

@@ -1,0 +1,206 @@
+"""The entries of the log about attempts, built from what the record says. No effects.
+
+docs/formats/events.md lists every kind. Services build an entry from what they are about to
+store, the verification builds it again from what is stored, and the bytes must be the same: so
+everything here takes texts as PostgreSQL gives them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
+from verification.ledger.canonical import Json, canonical
+from verification.ledger.commitment import commit
+from verification.models.attempt import threshold_column
+from verification.models.fields import jsonb_text
+
+RESULT = (
+    "http_status",
+    "time_used_ms",
+    "result_code",
+    "result_message",
+    "outcome",
+    "billable",
+    "error_code",
+    "error_argument",
+)
+SCORES = (
+    "attack_score",
+    "attack_threshold",
+    "is_attack",
+    *(
+        column
+        for name in COMPARISON_NAMES
+        for column in (
+            f"{name}_confidence",
+            *(threshold_column(name, rate) for rate in THRESHOLD_NAMES),
+        )
+    ),
+)
+RISK = ("device_level", "device_tags", "verify_tags", "visual_attributes", "unknown_fields")
+GROUPS: Mapping[str, tuple[str, ...]] = {"result": RESULT, "scores": SCORES, "risk": RISK}
+"""Columns that are committed to together, as the text of one jsonb array in this order."""
+
+ACCEPTED = "attempt.accepted"
+SETTLED = "attempt.settled"
+RECONCILED = "attempt.reconciled"
+KEPT = "evidence.kept"
+REVEALED = "evidence.revealed"
+ERASED = "evidence.erased"
+EXPORTED = "export.created"
+ROTATED = "key.rotated"
+POLICY = "policy.changed"
+HEARTBEAT = "heartbeat"
+REFUSED = "entry.refused"
+
+Texts = Mapping[str, str | None]
+"""What is committed to, by the commitment's name; None where the record holds nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptItem:
+    """One item of evidence as an entry names it; `sha256` is the plaintext's, both in hex."""
+
+    id: str
+    kind: str
+    size_bytes: int
+    sha256: str
+    sealed_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Evidence that comes with an entry, and the data key (hex) if it was made for it."""
+
+    items: Sequence[KeptItem] = ()
+    data_key: str | None = field(default=None, repr=False)
+
+    def texts(self) -> dict[str, str | None]:
+        """Return what is committed to: which plaintext each item holds, under which key."""
+        items = [[each.kind, each.sha256] for each in self.items]
+        return {"evidence": jsonb_text(items) if items else None, "evidence_key": self.data_key}
+
+    def listed(self) -> list[Json]:
+        """Return what everyone may read of the items."""
+        return [
+            {
+                "id": each.id,
+                "kind": each.kind,
+                "sealed_sha256": each.sealed_sha256,
+                "size_bytes": each.size_bytes,
+            }
+            for each in self.items
+        ]
+
+
+NOTHING = Added()
+
+
+def utc_text(moment: datetime) -> str:
+    """Return an aware time as entries have it: UTC, microseconds, a `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def group_texts(columns: Mapping[str, object]) -> dict[str, str | None]:
+    """Return the texts of the groups; a group of nothing but None is None."""
+    return {
+        group: group_text([columns.get(name) for name in names]) for group, names in GROUPS.items()
+    }
+
+
+def group_text(values: Iterable[object]) -> str | None:
+    """Return one group's text."""
+    listed = list(values)
+    return jsonb_text(listed) if any(each is not None for each in listed) else None
+
+
+def accepted_entry(
+    *,
+    key: bytes,
+    at: str,
+    attempt: str,
+    client: str,
+    region: str,
+    session: str | None,
+    packet_sha256: str,
+    packet_size_bytes: int,
+    texts: Texts,
+) -> bytes:
+    """Say that an attempt was accepted; `texts` has biz_no, subject, idempotency_key, token."""
+    return canonical(
+        {
+            "at": at,
+            "attempt": attempt,
+            "client": client,
+            "commitments": commitments(key, texts),
+            "kind": ACCEPTED,
+            "packet": {"sha256": packet_sha256, "size_bytes": packet_size_bytes},
+            "region": region,
+            "session": session,
+        }
+    )
+
+
+def settled_entry(
+    *,
+    key: bytes,
+    at: str,
+    attempt: str,
+    send_no: int,
+    sent_at: str | None,
+    state: str,
+    texts: Texts,
+    added: Added = NOTHING,
+) -> bytes:
+    """Say what came of a send; `texts` has request_id and the groups."""
+    return canonical(
+        {
+            "at": at,
+            "attempt": attempt,
+            "commitments": commitments(key, {**texts, **added.texts()}),
+            "evidence": added.listed(),
+            "kind": SETTLED,
+            "send_no": send_no,
+            "sent_at": sent_at,
+            "state": state,
+        }
+    )
+
+
+def reconciled_entry(
+    *, key: bytes, at: str, attempt: str, state: str, texts: Texts, added: Added = NOTHING
+) -> bytes:
+    """Say how an attempt left doubt; `texts` as for a settlement, or the closing_reason."""
+    return canonical(
+        {
+            "at": at,
+            "attempt": attempt,
+            "commitments": commitments(key, {**texts, **added.texts()}),
+            "evidence": added.listed(),
+            "kind": RECONCILED,
+            "state": state,
+        }
+    )
+
+
+def kept_entry(*, key: bytes, at: str, attempt: str, added: Added) -> bytes:
+    """Say that evidence was added to an attempt without a change of its state."""
+    return canonical(
+        {
+            "at": at,
+            "attempt": attempt,
+            "commitments": commitments(key, added.texts()),
+            "evidence": added.listed(),
+            "kind": KEPT,
+        }
+    )
+
+
+def commitments(key: bytes, texts: Texts) -> dict[str, Json]:
+    """Return the commitments to what is there, in hex."""
+    return {
+        name: commit(key, name, text.encode()).hex()
+        for name, text in texts.items()
+        if text is not None
+    }
