@@ -15,7 +15,8 @@ CLIENT = """
 # spreadsheet would run; figures have the vendor's number of digits.
 ATTEMPTS = """
     INSERT INTO verification_attempt (
-        id, client_id, region, token_digest, packet_sha256, packet_size_bytes, commitment_key, state, send_no,
+        id, client_id, region, token_digest, packet_sha256, packet_size_bytes,
+        commitment_key, state, send_no,
         created_at, sent_at, deadline_at, settled_at, biz_no, subject, request_id, http_status,
         time_used_ms, result_code, result_message, outcome, billable, attack_score,
         attack_threshold, is_attack, ref1_confidence, ref1_threshold_1e3, ref1_threshold_1e4,
@@ -25,7 +26,8 @@ ATTEMPTS = """
             || '8' || substr(md5(n::text), 4, 15))::uuid,
         %(client)s, 'sgp',
         sha256(('token' || n)::bytea), sha256(('packet' || n)::bytea), 100000 + n %% 9000000,
-        sha256(('commitment' || n)::bytea), 'answered', 1, at, at, at + interval '25 s', at + interval '1.4 s',
+        sha256(('commitment' || n)::bytea), 'answered', 1, at, at, at + interval '25 s',
+        at + interval '1.4 s',
         CASE WHEN n %% 50 = 0 THEN '=HYPERLINK("x")' ELSE 'ONB-' END || n,
         'customer-' || md5((n / 3)::text),
         (1700000000 + n / 1000) || ',' || md5('request' || n), 200,

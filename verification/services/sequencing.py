@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from verification.ledger.canonical import canonical, parse
+from verification.ledger.canonical import canonical
 from verification.ledger.checkpoint import Checkpoint, sign_checkpoint
 from verification.ledger.errors import CanonicalError
 from verification.ledger.keys import SigningKey
@@ -21,7 +21,7 @@ from verification.ledger.merkle import Frontier, Node, leaf_hash
 from verification.models import LedgerCheckpoint, StagedEntry
 from verification.selectors.ledger import frontier_at, last_checkpoint, log_size
 from verification.services.anchoring import check_anchor, publish
-from verification.services.entries import EXPORTED, HEARTBEAT, REFUSED, utc_text
+from verification.services.entries import EXPORTED, HEARTBEAT, REFUSED, read_labels, utc_text
 from verification.services.policy import policy_entry
 from verification.services.runtime import Runtime
 
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 BATCH = 2000
 LOCK = 0x7665726966790001
-MAX_KIND = 40
 
 COPY_ENTRIES = """COPY verification_ledger_entry
     (index, kind, attempt_id, raw, leaf_hash, staged_no, sequenced_at) FROM STDIN (FORMAT BINARY)"""
@@ -88,14 +87,10 @@ def _staged() -> Sequence[tuple[int, bytes]]:
 def _read(no: int, raw: bytes, now: datetime) -> Sequenced:
     """Take an entry as staged; what is none goes in as a refusal, so that it blocks nothing."""
     try:
-        entry = parse(raw)
-        kind, attempt = entry["kind"], entry.get("attempt")
-        if not isinstance(kind, str) or len(kind) > MAX_KIND or "\0" in kind:
-            raise CanonicalError("an entry has a kind")
-        attempt_id = UUID(attempt) if isinstance(attempt, str) else None
-    except (CanonicalError, KeyError, ValueError) as error:
+        kind, attempt_id = read_labels(raw)
+    except (CanonicalError, ValueError) as error:
         logger.error("staged entry %d is not an entry: %s", no, type(error).__name__)  # noqa: TRY400 - no values
-        return _own(REFUSED, now, staged_no=no, sha256=leaf_hash(raw).hex())
+        return _own(REFUSED, now, staged_no=no, leaf_hash=leaf_hash(raw).hex())
     return Sequenced(kind, attempt_id, raw, no)
 
 

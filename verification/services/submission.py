@@ -74,7 +74,8 @@ def submit(
     `packet_sha256` is the packet's digest, 32 bytes; it becomes part of the record. Blocks up to
     `faceid_timeout_s` and a little. Repeating is always safe: the client's token is the natural
     key. Raises ForeignTokenError, AttemptInFlightError, IdempotencyKeyReusedError,
-    PacketMismatchError and AttemptNotSentError. Must not run inside a transaction: its steps commit on their own.
+    PacketMismatchError and AttemptNotSentError. Must not run inside a transaction: its steps
+    commit on their own.
     """
     if connection.in_atomic_block:
         raise TransactionManagementError("a submission commits its own steps")

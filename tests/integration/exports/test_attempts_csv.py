@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tests.integration.exports.conftest import STARTED_AT, RecordAttempt, export, rows
 from tests.factories import erase
+from tests.integration.exports.conftest import STARTED_AT, RecordAttempt, export, rows
 from verification.identifiers import uuid7
 from verification.lifecycle import State
 from verification.models import ApiClient, Evidence, EvidenceKey, VerificationAttempt

@@ -15,6 +15,13 @@ from verification.selectors.exports import attempts_csv, copy_blocks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+ONE_MORE = """
+    INSERT INTO verification_attempt (id, client_id, region, token_digest, packet_sha256,
+        packet_size_bytes, commitment_key, state, send_no, created_at, biz_no)
+    SELECT gen_random_uuid(), client_id, region, packet_sha256, packet_sha256, packet_size_bytes,
+        commitment_key, 'accepted', 0, created_at, 'one-more'
+    FROM verification_attempt LIMIT 1
+"""
 BLOCK = 16_384
 MANY = 5_000
 
@@ -77,8 +84,9 @@ def test_all_lines_come_from_one_snapshot(
 ) -> None:
     blocks = attempts_csv(AttemptQuery(), block_bytes=BLOCK)
     with other_session:
-        other_session.execute("UPDATE verification_attempt SET biz_no = 'changed'")
-    assert b"changed" not in b"".join(blocks)
+        other_session.execute(ONE_MORE)
+    assert b"one-more" not in b"".join(blocks)
+    assert b"one-more" in b"".join(attempts_csv(AttemptQuery()))
 
 
 def test_an_export_can_change_nothing(record_attempt: RecordAttempt) -> None:
