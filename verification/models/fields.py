@@ -56,14 +56,14 @@ def jsonb_text(value: object) -> str:
     """
     match value:
         case None | bool() | str():
-            return _encode_plain(value)
+            return plain_text(value)
         case int() | Decimal():
             digits = f"{value:f}" if isinstance(value, Decimal) else str(value)
             return digits if value else digits.removeprefix("-")
         case Mapping():
             pairs = sorted((str(key).encode(), each) for key, each in value.items())
             pairs.sort(key=lambda pair: len(pair[0]))
-            members = (f"{_encode_plain(k.decode())}: {jsonb_text(each)}" for k, each in pairs)
+            members = (f"{plain_text(k.decode())}: {jsonb_text(each)}" for k, each in pairs)
             return f"{{{', '.join(members)}}}"
         case list() | tuple():
             return f"[{', '.join(map(jsonb_text, value))}]"
@@ -71,7 +71,8 @@ def jsonb_text(value: object) -> str:
             raise TypeError(f"jsonb holds no {type(value).__name__}")
 
 
-_encode_plain = json.JSONEncoder(ensure_ascii=False).encode
+plain_text = json.JSONEncoder(ensure_ascii=False).encode
+"""Write a text, boolean or null as jsonb does."""
 
 
 def load_exact(text: str) -> Any:

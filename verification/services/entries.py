@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
@@ -16,7 +17,7 @@ from verification.ledger.canonical import Json, canonical, parse
 from verification.ledger.commitment import commit
 from verification.ledger.errors import CanonicalError
 from verification.models.attempt import threshold_column
-from verification.models.fields import jsonb_text
+from verification.models.fields import jsonb_text, plain_text
 
 RESULT = (
     "http_status",
@@ -76,15 +77,18 @@ class KeptItem:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """Evidence that comes with an entry, and the data key (hex) if it was made for it."""
+    """Evidence that comes with an entry, and the data key (hex) if it was made for it.
+
+    Items stand in the order of their kinds, which are unique in an attempt.
+    """
 
     items: Sequence[KeptItem] = ()
     data_key: str | None = field(default=None, repr=False)
 
     def texts(self) -> dict[str, str | None]:
         """Return what is committed to: which plaintext each item holds, under which key."""
-        items = [[each.kind, each.sha256] for each in self.items]
-        return {"evidence": jsonb_text(items) if items else None, "evidence_key": self.data_key}
+        items = ", ".join(f'[{plain_text(each.kind)}, "{each.sha256}"]' for each in self.items)
+        return {"evidence": f"[{items}]" if items else None, "evidence_key": self.data_key}
 
     def listed(self) -> list[Json]:
         """Return what everyone may read of the items."""
@@ -100,6 +104,7 @@ class Added:
 
 
 NOTHING = Added()
+NONE: Mapping[str, Json] = MappingProxyType({})
 
 
 def utc_text(moment: datetime) -> str:
@@ -157,13 +162,17 @@ def settled_entry(
     state: str,
     texts: Texts,
     added: Added = NOTHING,
+    known: Mapping[str, Json] = NONE,
 ) -> bytes:
-    """Say what came of a send; `texts` has request_id and the groups."""
+    """Say what came of a send; `texts` has request_id and the groups.
+
+    `known` are commitments to what cannot be told any more.
+    """
     return canonical(
         {
             "at": at,
             "attempt": attempt,
-            "commitments": commitments(key, {**texts, **added.texts()}),
+            "commitments": {**commitments(key, {**texts, **added.texts()}), **known},
             "evidence": added.listed(),
             "kind": SETTLED,
             "send_no": send_no,
@@ -174,14 +183,21 @@ def settled_entry(
 
 
 def reconciled_entry(
-    *, key: bytes, at: str, attempt: str, state: str, texts: Texts, added: Added = NOTHING
+    *,
+    key: bytes,
+    at: str,
+    attempt: str,
+    state: str,
+    texts: Texts,
+    added: Added = NOTHING,
+    known: Mapping[str, Json] = NONE,
 ) -> bytes:
     """Say how an attempt left doubt; `texts` as for a settlement, or the closing_reason."""
     return canonical(
         {
             "at": at,
             "attempt": attempt,
-            "commitments": commitments(key, {**texts, **added.texts()}),
+            "commitments": {**commitments(key, {**texts, **added.texts()}), **known},
             "evidence": added.listed(),
             "kind": RECONCILED,
             "state": state,
@@ -189,13 +205,15 @@ def reconciled_entry(
     )
 
 
-def kept_entry(*, key: bytes, at: str, attempt: str, added: Added) -> bytes:
+def kept_entry(
+    *, key: bytes, at: str, attempt: str, added: Added, known: Mapping[str, Json] = NONE
+) -> bytes:
     """Say that evidence was added to an attempt without a change of its state."""
     return canonical(
         {
             "at": at,
             "attempt": attempt,
-            "commitments": commitments(key, added.texts()),
+            "commitments": {**commitments(key, added.texts()), **known},
             "evidence": added.listed(),
             "kind": KEPT,
         }

@@ -50,7 +50,7 @@ def seal_evidence(
     return SealedEvidence(
         key=wrap(keyring, key, key_place(attempt_id)),
         items=sealed,
-        added=Added([each.named() for each in sealed], key.hex()) if sealed else NOTHING,
+        added=Added(_named(sealed), key.hex()) if sealed else NOTHING,
     )
 
 
@@ -79,7 +79,7 @@ def add_evidence(
             )
             for item in sealed
         )
-    return Added([each.named() for each in sealed], key.hex() if is_new else None)
+    return Added(_named(sealed), key.hex() if is_new else None)
 
 
 def open_evidence(*, evidence: Evidence, keyring: Keyring) -> bytes:
@@ -87,6 +87,10 @@ def open_evidence(*, evidence: Evidence, keyring: Keyring) -> bytes:
     key = _unwrap(evidence.attempt.evidence_key, keyring)
     place = _evidence_place(evidence.attempt_id, evidence.kind)
     return unseal(key, bytes(evidence.sealed), place)
+
+
+def _named(sealed: Sequence[SealedItem]) -> list[KeptItem]:
+    return [each.named() for each in sorted(sealed, key=lambda item: item.kind)]
 
 
 def _seal_item(

@@ -1,0 +1,416 @@
+"""Hold the record of an attempt against its entries: the row must be what they fold to.
+
+Every entry that the row, its evidence and its key can still tell is built again from them and
+must be the stored one, byte for byte. Where a later step has overwritten columns, or an erasure
+has destroyed a key, the entry's other members must still fit.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+
+from verification.ledger.canonical import Json, parse
+from verification.ledger.commitment import opens
+from verification.ledger.errors import CanonicalError
+from verification.lifecycle import State
+from verification.services.entries import (
+    ACCEPTED,
+    ERASED,
+    KEPT,
+    RECONCILED,
+    REVEALED,
+    SETTLED,
+    Added,
+    KeptItem,
+    accepted_entry,
+    kept_entry,
+    reconciled_entry,
+    settled_entry,
+)
+from verification.services.record_streams import (
+    Dossier,
+    EntryRow,
+    ErasureRow,
+    Record,
+    RevealRow,
+    UserTable,
+    dossiers,
+)
+from verification.services.runtime import Runtime
+from verification.services.sealing import key_place
+from verification.vault.envelope import WrappedKey, unwrap
+from verification.vault.errors import VaultError
+from verification.vault.keyring import Keyring
+
+
+class FaultCode(StrEnum):
+    """What can be wrong with a record."""
+
+    NO_ROW = "entry_without_row"
+    NO_ENTRY = "row_without_entry"
+    ROW = "row_differs"
+    STATE = "state_differs"
+    ORDER = "entries_out_of_order"
+    LABEL = "entry_mislabelled"
+    EVIDENCE = "evidence_differs"
+    KEY = "key_differs"
+    KEY_LOST = "key_does_not_open"
+    ERASURE = "erasure_differs"
+    FOUR_EYES = "four_eyes"
+    REVEAL = "reveal_differs"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that does not hold, of which attempt, and at which entry if it is about one."""
+
+    code: FaultCode
+    sentence: str
+    attempt_id: UUID
+    index: int | None = None
+
+    def __str__(self) -> str:
+        """Return one line for a person."""
+        place = "" if self.index is None else f", entry {self.index}"
+        return f"{self.code}: attempt {self.attempt_id}{place}: {self.sentence}"
+
+
+def check_attempt(*, attempt_id: UUID, runtime: Runtime) -> tuple[Fault, ...]:
+    """Return what does not hold of one attempt; nothing if it is as it was written."""
+    with snapshot() as session:
+        found = list(dossiers(session, user_table(), str(attempt_id)))
+    dossier = found[0] if found else Dossier(str(attempt_id))
+    return tuple(check_dossier(dossier, runtime.conf.keyring))
+
+
+@contextmanager
+def snapshot() -> Iterator[psycopg.Connection[Any]]:
+    """Lend this thread's connection in a read-only transaction that sees one moment."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield connection.connection
+
+
+def user_table() -> UserTable:
+    """Return where the names of staff stand."""
+    user = get_user_model()
+    name = user._meta.get_field(user.USERNAME_FIELD)  # noqa: SLF001 - documented
+    return UserTable(user._meta.db_table, user._meta.pk.column, str(name.column))  # noqa: SLF001
+
+
+def check_dossier(dossier: Dossier, keyring: Keyring) -> Iterator[Fault]:
+    """Yield what does not hold of one attempt."""
+    yield from _Check(dossier, keyring).faults()
+
+
+class _Check:
+    """One attempt under examination."""
+
+    def __init__(self, dossier: Dossier, keyring: Keyring) -> None:
+        self._dossier = dossier
+        self._keyring = keyring
+        self._data_key: bytes | None = None
+        self._settled = [each for each in dossier.entries if each.kind == SETTLED]
+        self._reconciled = [each for each in dossier.entries if each.kind == RECONCILED]
+
+    def faults(self) -> Iterator[Fault]:
+        record = self._dossier.record
+        if record is None:
+            yield self._fault(FaultCode.NO_ROW, "there are entries or evidence, but no attempt")
+            return
+        if not self._dossier.entries:
+            yield self._fault(FaultCode.NO_ENTRY, "the attempt is in no entry")
+            return
+        yield from self._key()
+        yield from self._accepted(record)
+        yield from self._settlements(record)
+        yield from self._listed()
+        if len(self._dossier.entries) > 1 + len(self._settled) + len(self._reconciled):
+            yield from self._others(record)
+        yield from self._counts(record)
+
+    def _fault(self, code: FaultCode, sentence: str, entry: EntryRow | None = None) -> Fault:
+        index = entry.index if entry else None
+        return Fault(code, sentence, UUID(self._dossier.attempt), index)
+
+    def _key(self) -> Iterator[Fault]:
+        """Open the wrapped key, if there is one."""
+        for row in self._dossier.keys:
+            if row.sealed is None:
+                continue
+            try:
+                wrapped = WrappedKey(row.kek_id, row.sealed)
+                self._data_key = unwrap(self._keyring, wrapped, key_place(UUID(row.attempt)))
+            except VaultError as error:
+                yield self._fault(FaultCode.KEY_LOST, f"the evidence key is lost: {error}")
+        if self._dossier.evidence and not self._dossier.keys:
+            yield self._fault(FaultCode.KEY_LOST, "the evidence has no key")
+
+    def _accepted(self, record: Record) -> Iterator[Fault]:
+        first = self._dossier.entries[0]
+        if first.kind != ACCEPTED:
+            yield self._fault(FaultCode.ORDER, "it does not begin with its acceptance", first)
+            return
+        expected = accepted_entry(
+            key=record.commitment_key,
+            at=record.created_at,
+            attempt=record.id,
+            client=record.client,
+            region=record.region,
+            session=record.session,
+            packet_sha256=record.packet_sha256,
+            packet_size_bytes=record.packet_size_bytes,
+            texts={
+                "biz_no": record.biz_no,
+                "subject": record.subject,
+                "idempotency_key": record.idempotency_key,
+                "token_digest": record.token_digest,
+            },
+        )
+        if expected != first.raw:
+            yield self._differs(expected, first)
+
+    def _settlements(self, record: Record) -> Iterator[Fault]:
+        """Hold the last settlement, or the reconciliation, against the row; the others roughly."""
+        is_answered_late = record.state == State.ANSWERED and bool(self._reconciled)
+        current = None if is_answered_late else self._current_settlement(record)
+        for number, entry in enumerate(self._settled, 1):
+            if entry is current:
+                yield from self._settlement(record, entry)
+            else:
+                yield from self._past(record, entry, number, is_answered_late=is_answered_late)
+        for entry in self._reconciled:
+            yield from self._reconciliation(record, entry)
+
+    def _current_settlement(self, record: Record) -> EntryRow | None:
+        """Return the settlement whose columns still stand in the row."""
+        if not self._settled or record.state == State.SENDING:
+            return None
+        return self._settled[-1]
+
+    def _settlement(self, record: Record, entry: EntryRow) -> Iterator[Fault]:
+        at = record.settled_at or _at(entry)
+        state = State.IN_DOUBT.value if record.state == State.CLOSED else record.state
+        expected = settled_entry(
+            key=record.commitment_key,
+            at=at,
+            attempt=record.id,
+            send_no=record.send_no,
+            sent_at=record.sent_at,
+            state=state,
+            texts=_texts(record),
+            added=self._added(at),
+            known=self._known(entry, at),
+        )
+        if expected != entry.raw:
+            yield self._differs(expected, entry)
+
+    def _past(
+        self, record: Record, entry: EntryRow, number: int, *, is_answered_late: bool
+    ) -> Iterator[Fault]:
+        """Hold a settlement whose columns were overwritten against what later steps left."""
+        said = _read(entry)
+        state = State.IN_DOUBT if is_answered_late and entry is self._settled[-1] else "not_sent"
+        if (said.get("attempt"), said.get("kind"), said.get("state")) != (
+            record.id,
+            SETTLED,
+            state,
+        ):
+            yield self._fault(FaultCode.ORDER, f"settlement {number} does not lead here", entry)
+        elif is_answered_late and said.get("at") != record.settled_at:
+            yield self._fault(FaultCode.ROW, "settled_at differs", entry)
+
+    def _reconciliation(self, record: Record, entry: EntryRow) -> Iterator[Fault]:
+        at = record.reconciled_at or ""
+        is_closed = record.state == State.CLOSED
+        texts = {"closing_reason": record.closing_reason} if is_closed else _texts(record)
+        expected = reconciled_entry(
+            key=record.commitment_key,
+            at=at,
+            attempt=record.id,
+            state=record.state,
+            texts=texts,
+            added=self._added(at),
+            known=self._known(entry, at),
+        )
+        if expected != entry.raw:
+            yield self._differs(expected, entry)
+
+    def _added(self, at: str) -> Added:
+        """Return the evidence that was stored at a time, as its entry must name it."""
+        items = [
+            KeptItem(row.id, row.kind, row.size_bytes, row.sha256, row.sealed_sha256)
+            for row in self._dossier.evidence
+            if row.created_at == at
+        ]
+        is_new = any(each.created_at == at for each in self._dossier.keys)
+        key = self._data_key.hex() if is_new and self._data_key else None
+        return Added(items, key)
+
+    def _known(self, entry: EntryRow, at: str) -> Mapping[str, Json]:
+        """Return the commitment to a key that was erased: nobody can make it again."""
+        erased = [k for k in self._dossier.keys if k.sealed is None and k.created_at == at]
+        commitments = _read(entry).get("commitments") if erased else None
+        known = commitments.get("evidence_key") if isinstance(commitments, dict) else None
+        return {"evidence_key": known} if known else {}
+
+    def _listed(self) -> Iterator[Fault]:
+        """Say which evidence stands in no entry: it came at a time at which nothing happened."""
+        said = {_at(each) for each in self._dossier.entries if each.kind in WITH_EVIDENCE}
+        for row in self._dossier.evidence:
+            if row.created_at not in said:
+                yield self._fault(FaultCode.EVIDENCE, f"item {row.id} is in no entry")
+
+    def _others(self, record: Record) -> Iterator[Fault]:
+        reveals = {each.id: each for each in self._dossier.reveals}
+        erasures = {each.id: each for each in self._dossier.erasures}
+        for entry in self._dossier.entries[1:]:
+            if entry.kind == KEPT:
+                yield from self._kept(record, entry)
+            elif entry.kind == REVEALED:
+                yield from self._reveal(record, entry, reveals)
+            elif entry.kind == ERASED:
+                yield from self._erasure(record, entry, erasures)
+            elif entry.kind == ACCEPTED:
+                yield self._fault(FaultCode.ORDER, "it was accepted a second time", entry)
+            elif entry.kind not in {SETTLED, RECONCILED} and not _is_labelled(entry):
+                yield self._fault(FaultCode.LABEL, "kind or attempt differ from its text", entry)
+
+    def _kept(self, record: Record, entry: EntryRow) -> Iterator[Fault]:
+        at = _at(entry)
+        expected = kept_entry(
+            key=record.commitment_key,
+            at=at,
+            attempt=record.id,
+            added=self._added(at),
+            known=self._known(entry, at),
+        )
+        if expected != entry.raw:
+            yield self._differs(expected, entry)
+
+    def _reveal(
+        self, record: Record, entry: EntryRow, reveals: Mapping[str, RevealRow]
+    ) -> Iterator[Fault]:
+        said = _read(entry)
+        row = reveals.get(str(said.get("reveal")))
+        if row is None:
+            yield self._fault(FaultCode.REVEAL, "the row of a reveal is missing", entry)
+            return
+        expected = (record.id, REVEALED, row.revealed_at, row.officer, row.evidence, row.kind)
+        names = ("attempt", "kind", "at", "by", "evidence", "item")
+        if tuple(map(said.get, names)) != expected or said.get("purpose") != row.purpose:
+            yield self._fault(FaultCode.REVEAL, "the row of a reveal differs", entry)
+        elif not _opens(record, said, "reason", row.reason):
+            yield self._fault(FaultCode.REVEAL, "the reason of a reveal differs", entry)
+
+    def _erasure(
+        self, record: Record, entry: EntryRow, erasures: Mapping[str, ErasureRow]
+    ) -> Iterator[Fault]:
+        said = _read(entry)
+        row = erasures.get(str(said.get("erasure")))
+        if row is None or row.decision != "approved":
+            yield self._fault(FaultCode.ERASURE, "no approved request stands behind it", entry)
+            return
+        if row.requested_by == row.decided_by or said.get("requested_by") == said.get(
+            "approved_by"
+        ):
+            yield self._fault(FaultCode.FOUR_EYES, "one person asked for and approved it", entry)
+        expected = (record.id, ERASED, row.decided_at, row.requested_by, row.decided_by)
+        names = ("attempt", "kind", "at", "requested_by", "approved_by")
+        if tuple(map(said.get, names)) != expected or said.get("legal_basis") != row.legal_basis:
+            yield self._fault(FaultCode.ERASURE, "the request that stands behind differs", entry)
+        elif not _opens(record, said, "reason", row.reason):
+            yield self._fault(FaultCode.ERASURE, "the reason of the request differs", entry)
+        elif self._dossier.keys and self._dossier.keys[0].erased_at != row.decided_at:
+            yield self._fault(FaultCode.ERASURE, "the key was not destroyed then", entry)
+
+    def _counts(self, record: Record) -> Iterator[Fault]:
+        """Say what the row claims and no entry tells."""
+        yield from self._state(record)
+        kinds = [each.kind for each in self._dossier.entries]
+        if len(self._dossier.reveals) != kinds.count(REVEALED):
+            yield self._fault(FaultCode.REVEAL, "reveals and their entries differ in number")
+        erased = sum(each.sealed is None for each in self._dossier.keys)
+        if erased != kinds.count(ERASED):
+            yield self._fault(FaultCode.ERASURE, "the key is gone without an entry, or the reverse")
+        for row in self._dossier.erasures:
+            if row.decided_by is not None and row.decided_by == row.requested_by:
+                yield self._fault(FaultCode.FOUR_EYES, "one person asked and decided")
+
+    def _state(self, record: Record) -> Iterator[Fault]:
+        """Hold the state against the number of settlements and reconciliations."""
+        settled, reconciled = len(self._settled), len(self._reconciled)
+        is_late = record.reconciled_at is not None
+        if reconciled != int(is_late):
+            yield self._fault(FaultCode.STATE, "it left doubt without an entry, or the reverse")
+        if record.state == State.ACCEPTED and settled:
+            yield self._fault(FaultCode.STATE, "it is settled, but the row says accepted")
+        if record.state not in {State.ACCEPTED, State.SENDING} and not settled:
+            yield self._fault(FaultCode.STATE, f"no entry says that it is {record.state}")
+        if record.state == State.SENDING and settled >= record.send_no:
+            yield self._fault(FaultCode.STATE, "it is settled, but the row says sending")
+
+    def _differs(self, expected: bytes, entry: EntryRow) -> Fault:
+        """Name what differs between an entry and what the record folds to."""
+        said, is_now = _read(entry), parse(expected)
+        if not said:
+            return self._fault(FaultCode.LABEL, "the entry is not canonical", entry)
+        names = sorted(name for name in {*said, *is_now} if said.get(name) != is_now.get(name))
+        if "commitments" in names:
+            names.remove("commitments")
+            names += _differing(said.get("commitments"), is_now.get("commitments"))
+        code = FaultCode.ROW
+        if names and set(names) <= {"evidence", "evidence_key"}:
+            code = FaultCode.KEY if names == ["evidence_key"] else FaultCode.EVIDENCE
+        return self._fault(code, f"{', '.join(names)} differ from what was written", entry)
+
+
+WITH_EVIDENCE = frozenset({SETTLED, RECONCILED, KEPT})
+
+
+def _texts(record: Record) -> dict[str, str | None]:
+    return {
+        "request_id": record.request_id,
+        "result": record.result,
+        "scores": record.scores,
+        "risk": record.risk,
+    }
+
+
+def _at(entry: EntryRow) -> str:
+    """Return an entry's time, which stands first in its canonical form."""
+    return entry.raw[7:34].decode("ascii", "replace")
+
+
+def _read(entry: EntryRow) -> dict[str, Json]:
+    try:
+        return parse(entry.raw)
+    except CanonicalError:
+        return {}
+
+
+def _is_labelled(entry: EntryRow) -> bool:
+    said = _read(entry)
+    return (said.get("kind"), said.get("attempt")) == (entry.kind, entry.attempt)
+
+
+def _opens(record: Record, said: Mapping[str, Json], name: str, text: str) -> bool:
+    commitments = said.get("commitments")
+    commitment = commitments.get(name) if isinstance(commitments, dict) else None
+    if not isinstance(commitment, str):
+        return False
+    return opens(record.commitment_key, name, text.encode(), bytes.fromhex(commitment))
+
+
+def _differing(said: Json, is_now: Json) -> list[str]:
+    one = said if isinstance(said, dict) else {}
+    other = is_now if isinstance(is_now, dict) else {}
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))

@@ -1,0 +1,270 @@
+"""The records of attempts as texts, ordered by attempt, streamed from one snapshot.
+
+Everything comes as PostgreSQL writes it, ready to be built into entries again. Seven streams are
+read side by side, each ordered by the attempt's id, so that memory does not grow with the log.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import psycopg
+
+from verification.ledger.errors import CanonicalError
+from verification.services.entries import GROUPS, read_labels
+
+FETCH = 2000
+UTC_FORMAT = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+
+
+def utc_sql(column: str) -> str:
+    """Return the SQL that writes a time as `entries.utc_text` does."""
+    return f"to_char({column} AT TIME ZONE 'UTC', {UTC_FORMAT})"
+
+
+def _group_sql(names: Sequence[str]) -> str:
+    columns = ", ".join(names)
+    return f"CASE WHEN num_nonnulls({columns}) > 0 THEN jsonb_build_array({columns})::text END"
+
+
+class Record(NamedTuple):
+    """The row of an attempt; digests in hex, times and groups as texts."""
+
+    id: str
+    state: str
+    send_no: int
+    created_at: str
+    sent_at: str | None
+    settled_at: str | None
+    reconciled_at: str | None
+    client: str
+    session: str | None
+    region: str
+    packet_sha256: str
+    packet_size_bytes: int
+    commitment_key: bytes
+    biz_no: str | None
+    subject: str | None
+    idempotency_key: str | None
+    token_digest: str
+    request_id: str | None
+    closing_reason: str | None
+    result: str | None
+    scores: str | None
+    risk: str | None
+
+
+class EntryRow(NamedTuple):
+    """An entry about an attempt; `index` is None while it is staged."""
+
+    attempt: str
+    index: int | None
+    kind: str
+    raw: bytes
+
+
+class EvidenceRow(NamedTuple):
+    """An item of evidence, with the digest of its ciphertext computed where it is stored."""
+
+    attempt: str
+    id: str
+    kind: str
+    size_bytes: int
+    sha256: str
+    sealed_sha256: str
+    created_at: str
+
+
+class KeyRow(NamedTuple):
+    """The wrapped key of an attempt's evidence, `sealed` None when it was erased."""
+
+    attempt: str
+    kek_id: str
+    sealed: bytes | None
+    created_at: str
+    erased_at: str | None
+
+
+class RevealRow(NamedTuple):
+    """A reveal as the table has it."""
+
+    attempt: str
+    id: str
+    evidence: str
+    kind: str
+    officer: str
+    purpose: str
+    reason: str
+    revealed_at: str
+
+
+class ErasureRow(NamedTuple):
+    """An erasure request as the table has it, with the names of the two people."""
+
+    attempt: str
+    id: str
+    legal_basis: str
+    reason: str
+    requested_by: str
+    requested_at: str
+    decision: str | None
+    decided_by: str | None
+    decided_at: str | None
+
+
+ATTEMPTS = f"""
+    SELECT id::text, state, send_no, {utc_sql("created_at")}, {utc_sql("sent_at")},
+        {utc_sql("settled_at")}, {utc_sql("reconciled_at")}, client_id::text, session_id::text,
+        region, encode(packet_sha256, 'hex'), packet_size_bytes, commitment_key, biz_no, subject,
+        idempotency_key, encode(token_digest, 'hex'), request_id, closing_reason,
+        {", ".join(_group_sql(names) for names in GROUPS.values())}
+    FROM verification_attempt AS row {{where}} ORDER BY row.id
+"""  # noqa: S608 - our own columns
+ENTRIES = """
+    SELECT attempt_id::text, index, kind, raw FROM verification_ledger_entry AS row
+    WHERE attempt_id IS NOT NULL {where} ORDER BY row.attempt_id, index
+"""
+EVIDENCE = f"""
+    SELECT attempt_id::text, id::text, kind, size_bytes, encode(sha256, 'hex'),
+        encode(sha256(sealed), 'hex'), {utc_sql("created_at")}
+    FROM verification_evidence AS row {{where}} ORDER BY row.attempt_id, kind COLLATE "C"
+"""  # noqa: S608 - our own columns
+KEYS = f"""
+    SELECT attempt_id::text, kek_id, sealed, {utc_sql("created_at")}, {utc_sql("erased_at")}
+    FROM verification_evidence_key AS row {{where}} ORDER BY row.attempt_id
+"""  # noqa: S608 - our own columns
+REVEALS = f"""
+    SELECT attempt_id::text, id::text, evidence_id::text, kind, officer_name, purpose, reason,
+        {utc_sql("revealed_at")}
+    FROM verification_reveal AS row {{where}} ORDER BY row.attempt_id, id
+"""  # noqa: S608 - our own columns
+ERASURES = f"""
+    SELECT attempt_id::text, row.id::text, legal_basis, reason, asked.{{username}},
+        {utc_sql("requested_at")}, decision, decided.{{username}}, {utc_sql("decided_at")}
+    FROM verification_erasure AS row
+    JOIN {{user}} AS asked ON asked.{{pk}} = requested_by_id
+    LEFT JOIN {{user}} AS decided ON decided.{{pk}} = decided_by_id
+    {{where}} ORDER BY row.attempt_id, row.id
+"""  # noqa: S608 - our own columns
+
+
+@dataclass(frozen=True, slots=True)
+class UserTable:
+    """Where names of staff stand; the user model may be another than Django's."""
+
+    user: str
+    pk: str
+    username: str
+
+
+@dataclass(slots=True)
+class Dossier:
+    """All there is about one attempt."""
+
+    attempt: str
+    record: Record | None = None
+    entries: list[EntryRow] = field(default_factory=list)
+    evidence: list[EvidenceRow] = field(default_factory=list)
+    keys: list[KeyRow] = field(default_factory=list)
+    reveals: list[RevealRow] = field(default_factory=list)
+    erasures: list[ErasureRow] = field(default_factory=list)
+
+
+def dossiers(
+    connection: psycopg.Connection[Any], users: UserTable, attempt: str | None = None
+) -> Iterator[Dossier]:
+    """Yield what is stored about each attempt, in the order of ids; about one, if one is named.
+
+    Attempts appear as well that have entries or evidence only. The connection must be in a
+    REPEATABLE READ transaction, so that all streams tell of the same moment.
+    """
+    with ExitStack() as stack:
+        streams = _streams(_Reader(connection, attempt, stack), users)
+        while (current := min(each.head for each in streams)) != END:
+            records, entries, staged, *others = (each.take(current) for each in streams)
+            yield Dossier(current, records[0] if records else None, [*entries, *staged], *others)
+
+
+def _streams(reader: "_Reader", users: UserTable) -> "list[_Stream]":
+    by_id, by_attempt = ("row.id", "row.attempt_id") if reader.attempt else (None, None)
+    names = {"user": users.user, "pk": users.pk, "username": users.username}
+    return [
+        _Stream(reader.rows(Record, ATTEMPTS, by_id)),
+        _Stream(reader.rows(EntryRow, ENTRIES, by_attempt, joined="AND")),
+        _Stream(iter(_staged(reader.connection, reader.attempt))),
+        _Stream(reader.rows(EvidenceRow, EVIDENCE, by_attempt)),
+        _Stream(reader.rows(KeyRow, KEYS, by_attempt)),
+        _Stream(reader.rows(RevealRow, REVEALS, by_attempt)),
+        _Stream(reader.rows(ErasureRow, ERASURES, by_attempt, **names)),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Opens cursors on the server; `attempt` narrows them all to one."""
+
+    connection: psycopg.Connection[Any]
+    attempt: str | None
+    stack: ExitStack
+
+    def rows(
+        self,
+        make: type[Any],
+        statement: str,
+        column: str | None,
+        *,
+        joined: str = "WHERE",
+        **names: str,
+    ) -> Iterator[Any]:
+        where = f"{joined} {column} = %(attempt)s" if column else ""
+        name = f"audit_{make.__name__.lower()}"
+        cursor = self.stack.enter_context(self.connection.cursor(name, row_factory=_as(make)))
+        cursor.itersize = FETCH
+        cursor.execute(statement.format(where=where, **names), {"attempt": self.attempt})
+        return iter(cursor)
+
+
+def _as(make: type[Any]) -> Any:
+    """Return a row factory that makes named tuples without asking for the columns' names."""
+
+    def factory(_cursor: Any) -> Any:
+        return make._make
+
+    return factory
+
+
+def _staged(connection: psycopg.Connection[Any], attempt: str | None) -> list[EntryRow]:
+    """Return what is not sequenced yet, by attempt; what is no entry is the sequencer's matter."""
+    found = []
+    for (raw,) in connection.execute("SELECT raw FROM verification_ledger_stage ORDER BY no"):
+        try:
+            kind, about = read_labels(raw)
+        except (CanonicalError, ValueError):
+            continue
+        if about is not None and attempt in {None, str(about)}:
+            found.append(EntryRow(str(about), None, kind, raw))
+    return sorted(found, key=itemgetter(0))
+
+
+END = "~"
+"""Sorts behind every id."""
+
+
+class _Stream:
+    """Rows that begin with an attempt's id, in its order, to be taken attempt by attempt."""
+
+    def __init__(self, rows: Iterator[Any]) -> None:
+        self._rows = rows
+        self._next: Any = next(rows, None)
+        self.head: str = self._next[0] if self._next else END
+
+    def take(self, attempt: str) -> list[Any]:
+        """Return the rows of this attempt, which is the head or comes before it."""
+        taken: list[Any] = []
+        while self.head == attempt:
+            taken.append(self._next)
+            self._next = next(self._rows, None)
+            self.head = self._next[0] if self._next else END
+        return taken
