@@ -6,7 +6,8 @@ LedgerError
 |   `-- ProofError     a proof does not lead to the root
 |-- NoteError          bytes that are not a signed note, a key or a checkpoint
 |   `-- SignatureError nobody trusted signed, or a trusted key's signature is wrong
-`-- AuditError         the log breaks at a named place
+|-- AuditError         the log breaks at a named place
+`-- WitnessError       a witness's key, memory or clock is not fit to cosign with
 """
 
 from verification.errors import VerificationError
@@ -43,3 +44,7 @@ class AuditError(LedgerError):
     def __init__(self, finding: Finding) -> None:
         super().__init__(str(finding))
         self.finding = finding
+
+
+class WitnessError(LedgerError):
+    """A witness cannot do its work: its key file, its memory or its clock needs its operator."""
