@@ -7,8 +7,6 @@ has destroyed a key, the entry's other members must still fit.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +32,7 @@ from verification.services.entries import (
     reconciled_entry,
     settled_entry,
 )
+from verification.services.faults import Fault, FaultCode
 from verification.services.record_streams import (
     Dossier,
     EntryRow,
@@ -48,38 +47,6 @@ from verification.services.sealing import key_place
 from verification.vault.envelope import WrappedKey, unwrap
 from verification.vault.errors import VaultError
 from verification.vault.keyring import Keyring
-
-
-class FaultCode(StrEnum):
-    """What can be wrong with a record."""
-
-    NO_ROW = "entry_without_row"
-    NO_ENTRY = "row_without_entry"
-    ROW = "row_differs"
-    STATE = "state_differs"
-    ORDER = "entries_out_of_order"
-    LABEL = "entry_mislabelled"
-    EVIDENCE = "evidence_differs"
-    KEY = "key_differs"
-    KEY_LOST = "key_does_not_open"
-    ERASURE = "erasure_differs"
-    FOUR_EYES = "four_eyes"
-    REVEAL = "reveal_differs"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that does not hold, of which attempt, and at which entry if it is about one."""
-
-    code: FaultCode
-    sentence: str
-    attempt_id: UUID
-    index: int | None = None
-
-    def __str__(self) -> str:
-        """Return one line for a person."""
-        place = "" if self.index is None else f", entry {self.index}"
-        return f"{self.code}: attempt {self.attempt_id}{place}: {self.sentence}"
 
 
 def check_attempt(*, attempt_id: UUID, runtime: Runtime) -> tuple[Fault, ...]:
@@ -139,7 +106,7 @@ class _Check:
 
     def _fault(self, code: FaultCode, sentence: str, entry: EntryRow | None = None) -> Fault:
         index = entry.index if entry else None
-        return Fault(code, sentence, UUID(self._dossier.attempt), index)
+        return Fault(code, sentence, index=index, attempt_id=UUID(self._dossier.attempt))
 
     def _key(self) -> Iterator[Fault]:
         """Open the wrapped key, if there is one."""

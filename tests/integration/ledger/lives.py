@@ -112,13 +112,13 @@ class Lives:
     def reaped_unsent(self) -> UUID:
         """Be given up before the send."""
         attempt_id = self.accepted()
-        reap(runtime=ahead(self.runtime, 1000))
+        reap(runtime=ahead(self.runtime, 15))
         return attempt_id
 
     def reaped(self) -> Send:
         """Be given up while it was sent."""
         send = self.send()
-        reap(runtime=ahead(self.runtime, 1000))
+        reap(runtime=ahead(self.runtime, 15))
         return send
 
     def in_doubt(self) -> UUID:

@@ -1,0 +1,230 @@
+"""Read the stored log as an auditor does: entries, tree, signatures, times, anchors."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from heapq import merge
+from typing import Any
+
+import psycopg
+
+from verification.conf import Conf
+from verification.ledger.audit import Entry, SealedCheckpoint, Trust, Trusted, audit
+from verification.ledger.checkpoint import parse_checkpoint
+from verification.ledger.errors import AuditError, CanonicalError, LedgerError
+from verification.ledger.note import parse_note
+from verification.services.entries import HEARTBEAT, read_labels
+from verification.services.faults import Fault, FaultCode
+
+FETCH = 4096
+TOLERANCE = timedelta(minutes=2)
+"""How far the time of an entry may lie outside the heartbeats around it: a business transaction
+takes its time before it commits, and waits for the sequencer after."""
+
+AT = slice(7, 34)
+FIRST = b'{"at":"'
+
+ENTRIES = """
+    SELECT index, kind, attempt_id, raw, leaf_hash = sha256('\\x00'::bytea || raw)
+    FROM verification_ledger_entry WHERE index >= %s ORDER BY index
+"""
+CHECKPOINTS = """
+    SELECT size, root, note, extract(epoch FROM made_at)::bigint,
+        coalesce((SELECT string_agg(line || E'\\n', '' ORDER BY id)
+                  FROM verification_ledger_cosignature WHERE checkpoint_id = size), '')
+    FROM verification_ledger_checkpoint WHERE size > %s ORDER BY size
+"""
+NODES = """
+    SELECT parent.level, parent.index FROM verification_ledger_node AS parent
+    LEFT JOIN ({hashes}) AS one ON one.level = parent.level - 1 AND one.index = parent.index * 2
+    LEFT JOIN ({hashes}) AS two ON two.level = parent.level - 1 AND two.index = parent.index * 2 + 1
+    WHERE parent.hash IS DISTINCT FROM sha256('\\x01'::bytea || one.hash || two.hash)
+    ORDER BY 1, 2 LIMIT 1
+"""
+HASHES = """
+    SELECT level, index, hash FROM verification_ledger_node
+    UNION ALL SELECT 0, index, leaf_hash FROM verification_ledger_entry
+"""
+NODE_COUNT = "SELECT count(*) FROM verification_ledger_node"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A checkpoint to hold the log against: of the database, or an anchor from outside."""
+
+    size: int
+    note: bytes
+    time_s: int | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogResult:
+    """How far the log was read, and how much of it a checkpoint that held covers."""
+
+    size: int
+    sealed: Trusted | None
+
+
+class LogAudit:
+    """One reading of the log; `faults` and `result` tell what came of it."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        conf: Conf,
+        anchors: Iterable[Sealed],
+        start: Trusted | None = None,
+        report: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._connection = connection
+        self._conf = conf
+        self._anchors = sorted(anchors, key=lambda each: each.size)
+        self._start = start
+        self._report = report
+        self._source = ""
+        self._faults: list[Fault] = []
+        self.result = LogResult(start.checkpoint.size if start else 0, start)
+
+    def faults(self) -> Iterator[Fault]:
+        """Read everything once; yield what does not hold, in the order of the log."""
+        witnesses = [each.key for each in self._conf.ledger_witnesses]
+        trust = Trust(self._conf.ledger_vkeys, witnesses)
+        try:
+            with closing(self._entries()) as entries, closing(self._checkpoints()) as checkpoints:
+                for progress in audit(entries, checkpoints, trust, self._start):
+                    self.result = LogResult(progress.size, progress.sealed)
+                    self._report(progress.size)
+                    yield from self._found()
+        except AuditError as error:
+            yield from self._found()
+            code = FaultCode.ANCHOR if self._source else FaultCode.LOG
+            of_anchor = f" (the anchor {self._source})" if self._source else ""
+            yield Fault(code, f"{error}{of_anchor}", index=error.finding.first)
+            return
+        yield from self._found()
+        yield from self._nodes()
+
+    def _found(self) -> Iterator[Fault]:
+        found, self._faults = self._faults, []
+        yield from found
+
+    def _entries(self) -> Iterator[Entry]:
+        clock = _Clock()
+        start = self._start.checkpoint.size if self._start else 0
+        with self._connection.cursor("audit_log") as cursor:
+            cursor.itersize = FETCH
+            cursor.execute(ENTRIES, [start])
+            for index, kind, attempt_id, raw, is_leaf in cursor:
+                if not is_leaf:
+                    self._faults.append(
+                        Fault(FaultCode.LEAF, "the stored leaf hash is another's", index)
+                    )
+                if not _is_labelled(raw, kind, attempt_id):
+                    self._faults.append(
+                        Fault(FaultCode.LABEL, "kind or attempt differ from its text", index)
+                    )
+                self._faults += clock.check(index, kind, raw)
+                yield index, raw
+
+    def _checkpoints(self) -> Iterator[SealedCheckpoint]:
+        """Return the stored checkpoints and the anchors, by size, each note once."""
+        stored = self._stored()
+        time_s = self._start.time_s if self._start else 0
+        last = b""
+        for each in merge(stored, self._anchors, key=lambda sealed: sealed.size):
+            if _text(each.note) == last:
+                continue
+            last = _text(each.note)
+            self._source = each.source
+            time_s = time_s if each.time_s is None else each.time_s
+            yield SealedCheckpoint(each.note, time_s)
+        self._source = ""
+
+    def _stored(self) -> Iterator[Sealed]:
+        start = self._start.checkpoint.size if self._start else 0
+        with self._connection.cursor("audit_checkpoints") as cursor:
+            cursor.itersize = FETCH
+            cursor.execute(CHECKPOINTS, [start])
+            for size, root, note, made_at, lines in cursor:
+                self._faults += _check_columns(size, root, note)
+                yield Sealed(size, note + lines.encode(), made_at, "")
+
+    def _nodes(self) -> Iterator[Fault]:
+        """Hold the stored nodes against each other: proofs are made of them."""
+        size = self.result.size
+        expected = sum(size >> level for level in range(1, size.bit_length()))
+        count = self._one(NODE_COUNT)[0]
+        if count != expected:
+            yield Fault(FaultCode.NODE, f"{count} nodes are stored, the tree has {expected}")
+        broken = self._one(NODES.format(hashes=HASHES))
+        if broken:
+            yield Fault(FaultCode.NODE, f"node {broken[1]} of level {broken[0]} is another's")
+
+    def _one(self, statement: str) -> Any:
+        return self._connection.execute(statement).fetchone()
+
+
+def read_anchor_notes(notes: Sequence[bytes], name: str) -> list[Sealed]:
+    """Return signed notes as anchors; LedgerError if one is no checkpoint."""
+    return [
+        Sealed(parse_checkpoint(parse_note(note).text).size, note, None, name) for note in notes
+    ]
+
+
+class _Clock:
+    """Holds the time of each entry against the heartbeats before and after it."""
+
+    def __init__(self) -> None:
+        self._floor = ""
+        self._latest: tuple[str, int] = ("", 0)
+
+    def check(self, index: int, kind: str, raw: bytes) -> Iterator[Fault]:
+        at = raw[AT].decode("ascii", "replace") if raw.startswith(FIRST) else ""
+        if at < self._floor:
+            yield Fault(FaultCode.TIME, "its time lies before the heartbeat before it", index)
+        self._latest = max(self._latest, (at, index))
+        if kind == HEARTBEAT:
+            try:
+                moment = datetime.fromisoformat(at)
+            except ValueError:
+                yield Fault(FaultCode.TIME, "the heartbeat has no time", index)
+                return
+            ceiling = _stamp(moment + TOLERANCE)
+            if self._latest[0] > ceiling:
+                why = "its time lies behind the heartbeat after it"
+                yield Fault(FaultCode.TIME, why, self._latest[1])
+            self._floor, self._latest = _stamp(moment - TOLERANCE), ("", 0)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _is_labelled(raw: bytes, kind: str, attempt_id: object) -> bool:
+    """Say whether the columns repeat what stands in the entry."""
+    if attempt_id is not None:
+        # Exact enough: a quote inside a text is escaped, and the fold builds the entry again.
+        return b'"attempt":"%b"' % str(attempt_id).encode() in raw and (
+            b'"kind":"%b"' % kind.encode() in raw
+        )
+    try:
+        return read_labels(raw) == (kind, None)
+    except (CanonicalError, ValueError):
+        return False
+
+
+def _check_columns(size: int, root: bytes, note: bytes) -> Iterator[Fault]:
+    try:
+        checkpoint = parse_checkpoint(parse_note(note).text)
+    except LedgerError as error:
+        yield Fault(FaultCode.CHECKPOINT, f"the checkpoint of size {size}: {error}")
+        return
+    if (checkpoint.size, checkpoint.root) != (size, root):
+        yield Fault(FaultCode.CHECKPOINT, f"the columns of size {size} are not those of its note")
+
+
+def _text(note: bytes) -> bytes:
+    """Return what a note signs; whose cosignatures stand below does not matter."""
+    return note.rpartition(b"\n\n")[0]

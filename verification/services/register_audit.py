@@ -1,0 +1,137 @@
+"""Hold clients, their keys, and who of the staff may do what against the entries about them.
+
+The database itself stages these entries, by triggers. So a row that was changed while a trigger
+was off, or an entry whose row is gone, shows here.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import psycopg
+from django.contrib.auth import get_user_model
+
+from verification.ledger.canonical import Json, parse
+from verification.ledger.errors import CanonicalError
+from verification.services.faults import Fault, FaultCode
+from verification.services.record_streams import utc_sql
+
+KINDS = ("client.changed", "client.key_changed", "role.changed")
+ENTRIES = """
+    SELECT raw FROM (
+        SELECT index, raw FROM verification_ledger_entry WHERE kind = ANY(%s)
+        UNION ALL
+        SELECT 9223372036854775807 - 1000000000 + no, raw FROM verification_ledger_stage
+    ) AS said (index, raw) ORDER BY index
+"""
+
+CLIENTS = """
+    SELECT 'client.changed', jsonb_build_object('client', id, 'name', name,
+        'scopes', array_to_string(scopes, ' '), 'is_active', is_active)
+    FROM verification_client
+"""
+KEYS = f"""
+    SELECT 'client.key_changed', jsonb_build_object('key', id, 'client', client_id,
+        'key_kind', kind, 'public_id', public_id,
+        'secret_digest', encode(sha256(coalesce(secret_sha256, secret_sealed)), 'hex'),
+        'kek_id', kek_id, 'created', {utc_sql("created_at")}, 'expires', {utc_sql("expires_at")},
+        'revoked', {utc_sql("revoked_at")})
+    FROM verification_api_key
+"""  # noqa: S608 - our own columns
+STAFF = """
+    SELECT 'account', jsonb_build_object('user', {pk}::text, 'name', {username},
+        'is_active', is_active, 'is_staff', is_staff, 'is_superuser', is_superuser)
+    FROM {user}
+    UNION ALL SELECT 'group', jsonb_build_object('group', id::text, 'name', name) FROM auth_group
+    UNION ALL SELECT 'member', jsonb_build_object('user', {fk}::text, 'group', group_id::text)
+    FROM {groups}
+    UNION ALL SELECT 'user_permission',
+        jsonb_build_object('user', {fk}::text, 'permission', permission_id::text)
+    FROM {permissions}
+    UNION ALL SELECT 'group_permission',
+        jsonb_build_object('group', group_id::text, 'permission', permission_id::text)
+    FROM auth_group_permissions
+"""
+
+IDENTITY: Mapping[str, tuple[str, ...]] = {
+    "client.changed": ("client",),
+    "client.key_changed": ("key",),
+    "account": ("user",),
+    "group": ("group",),
+    "member": ("user", "group"),
+    "user_permission": ("user", "permission"),
+    "group_permission": ("group", "permission"),
+}
+"""The members that say which row an entry is about."""
+
+WORDS: Mapping[str, str] = {
+    "client.changed": "client",
+    "client.key_changed": "API key",
+    "account": "account",
+    "group": "group",
+    "member": "membership",
+    "user_permission": "permission of an account",
+    "group_permission": "permission of a group",
+}
+
+Identity = tuple[str, ...]
+Facts = Mapping[str, Json]
+
+
+def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
+    """Yield each client, key, account, membership or permission that is not as was recorded."""
+    said = _said(connection)
+    for what, facts in _stored(connection):
+        identity = _identity(what, facts)
+        known = said.pop(identity, None)
+        if known is None:
+            yield _fault(identity, "is in no entry, or was recorded as removed")
+        elif differing := sorted(name for name in facts if facts[name] != known.get(name)):
+            yield _fault(identity, f"differs from what was recorded: {', '.join(differing)}")
+    for identity in said:
+        yield _fault(identity, "was recorded, but is gone")
+
+
+def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:
+    """Fold the entries: the last one about a row counts, a removal takes it away."""
+    folded: dict[Identity, Facts] = {}
+    for (raw,) in connection.execute(ENTRIES, [list(KINDS)]):
+        try:
+            entry = parse(raw)
+        except CanonicalError:
+            continue
+        what = entry.get("what", entry.get("kind"))
+        if entry.get("kind") not in KINDS or what not in IDENTITY:
+            continue
+        identity = _identity(str(what), entry)
+        if entry.get("change") == "removed":
+            folded.pop(identity, None)
+        else:
+            folded[identity] = entry
+    return folded
+
+
+def _stored(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, Facts]]:
+    user = get_user_model()
+    groups, permissions = user.groups.through, user.user_permissions.through
+    names = {
+        "user": user._meta.db_table,  # noqa: SLF001 - documented in spite of its name
+        "pk": user._meta.pk.column,  # noqa: SLF001
+        "username": user._meta.get_field(user.USERNAME_FIELD).column,  # noqa: SLF001
+        "fk": groups._meta.get_field("user").column,  # noqa: SLF001
+        "groups": groups._meta.db_table,  # noqa: SLF001
+        "permissions": permissions._meta.db_table,  # noqa: SLF001
+    }
+    for statement in (CLIENTS, KEYS, STAFF.format(**names)):
+        for what, facts in connection.execute(statement):
+            # Django reads jsonb as text.
+            yield what, json.loads(facts)
+
+
+def _identity(what: str, facts: Facts) -> Identity:
+    return (what, *(str(facts.get(name)) for name in IDENTITY[what]))
+
+
+def _fault(identity: Identity, sentence: str) -> Fault:
+    what, *ids = identity
+    return Fault(FaultCode.REGISTER, f"{WORDS[what]} {' '.join(ids)} {sentence}")
