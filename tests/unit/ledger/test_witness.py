@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import re
 import subprocess
 import sys
 import threading
@@ -13,10 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.ledger.branches import Branch, asking, signed
-from tests.unit.ledger.samples import COSIGNED_AT_S, LOG, ORIGIN, STRANGER, WITNESS, Tree
+from tests.unit.ledger.samples import (
+    COSIGNED_AT_S,
+    LOG,
+    ORIGIN,
+    STRANGER,
+    WITNESS,
+    Tree,
+    good_notes,
+    vector,
+)
 from verification.ledger.checkpoint import Checkpoint, cosign, open_checkpoint, sign_checkpoint
 from verification.ledger.errors import NoteError, WitnessError
-from verification.ledger.keys import SignatureType, SigningKey, encode_base64
+from verification.ledger.keys import SignatureType, SigningKey, encode_base64, parse_vkey
 from verification.ledger.merkle import EMPTY_ROOT, MAX_SIZE, leaf_hash
 from verification.ledger.note import Note, SignatureLine, parse_note, sign_note
 from verification.ledger.proofs import prove_consistency
@@ -35,6 +45,7 @@ from verification.ledger.witness_store import FileStore, create_store
 TREE = Tree(40)
 FORK = Branch(40, shared=5)
 HASH = leaf_hash(b"a hash")
+PAGE = Path(__file__).resolve().parents[3] / "docs/formats/witness.md"
 NEXT_LOG = SigningKey(ORIGIN, SignatureType.NOTE, b"n" * 32)
 
 # The example of c2sp.org/tlog-witness.
@@ -153,6 +164,27 @@ def test_a_log_may_have_a_next_key(witness: Witness) -> None:
     proof = list(prove_consistency(5, 9, TREE.get))
     assert _refused(_ask(witness, 5, proof, signed(TREE, 9, NEXT_LOG))) == 403
     assert _ask(both, 5, proof, signed(TREE, 9, NEXT_LOG)).status == 200
+
+
+def test_what_another_witness_answers_is_answered_here(tmp_path: Path, clock: Clock) -> None:
+    known = vector("litewitness.json")
+    store = create_store(tmp_path / "state", WITNESS.verifier)
+    witness = Witness(WITNESS, (parse_vkey(known["log_vkey"]),), store, clock)
+    for post in known["posts"]:
+        response = witness.add_checkpoint(post["body"].encode())
+        assert response.status == post["ours"], response.body
+        assert post["ours"] == post["litewitness"] or post["why"]
+        assert response.status != 409 or response.body.decode() == post["size"]
+
+
+def test_the_page_shows_what_is_asked_and_answered(witness: Witness) -> None:
+    first, second, vector_answer = re.findall(r"```text\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    witness.add_checkpoint(asking(TREE, 0, 5))
+    assert first == f"POST /add-checkpoint\n\n{asking(TREE, 5, 9).decode()}"
+    answer = witness.add_checkpoint(asking(TREE, 5, 9))
+    assert second == f"200 OK\n\n{answer.body.decode()}"
+    by_hand = cosign(good_notes()["plain"], WITNESS, time_s=COSIGNED_AT_S).decode()
+    assert vector_answer == by_hand.splitlines(keepends=True)[-1]
 
 
 # ---- what is not ----
