@@ -8,6 +8,8 @@ ServiceError
 |-- AttemptNotSentError         nothing was processed by the vendor; the same request may come again
 |-- InvalidKeyError             the caller's key is unknown, expired or revoked
 |-- NotInDoubtError             only an attempt in doubt can be reconciled
+|-- UnknownAttemptError         there is no such attempt
+|-- NotSealedError              no checkpoint covers it yet
 `-- LedgerRefusalError          the log must not be continued as it stands
 """
 
@@ -76,6 +78,18 @@ class NotInDoubtError(_AboutAttemptError):
     """The attempt has an outcome already, or is still being sent."""
 
     code = "not_in_doubt"
+
+
+class UnknownAttemptError(ServiceError):
+    """Repeating is useless."""
+
+    code = "not_found"
+
+
+class NotSealedError(ServiceError):
+    """Repeat a little later: a checkpoint is made every half minute."""
+
+    code = "not_sealed"
 
 
 class LedgerRefusalError(ServiceError):

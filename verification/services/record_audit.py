@@ -6,13 +6,7 @@ has destroyed a key, the entry's other members must still fit.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
-
-import psycopg
-from django.contrib.auth import get_user_model
-from django.db import connection, transaction
 
 from verification.ledger.canonical import Json, parse
 from verification.ledger.commitment import opens
@@ -39,8 +33,9 @@ from verification.services.record_streams import (
     ErasureRow,
     Record,
     RevealRow,
-    UserTable,
     dossiers,
+    snapshot,
+    user_table,
 )
 from verification.services.runtime import Runtime
 from verification.services.sealing import key_place
@@ -51,26 +46,10 @@ from verification.vault.keyring import Keyring
 
 def check_attempt(*, attempt_id: UUID, runtime: Runtime) -> tuple[Fault, ...]:
     """Return what does not hold of one attempt; nothing if it is as it was written."""
-    with snapshot() as session:
+    with snapshot("READ ONLY") as session:
         found = list(dossiers(session, user_table(), str(attempt_id)))
     dossier = found[0] if found else Dossier(str(attempt_id))
     return tuple(check_dossier(dossier, runtime.conf.keyring))
-
-
-@contextmanager
-def snapshot() -> Iterator[psycopg.Connection[Any]]:
-    """Lend this thread's connection in a read-only transaction that sees one moment."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield connection.connection
-
-
-def user_table() -> UserTable:
-    """Return where the names of staff stand."""
-    user = get_user_model()
-    name = user._meta.get_field(user.USERNAME_FIELD)  # noqa: SLF001 - documented
-    return UserTable(user._meta.db_table, user._meta.pk.column, str(name.column))  # noqa: SLF001
 
 
 def check_dossier(dossier: Dossier, keyring: Keyring) -> Iterator[Fault]:
@@ -135,12 +114,7 @@ class _Check:
             session=record.session,
             packet_sha256=record.packet_sha256,
             packet_size_bytes=record.packet_size_bytes,
-            texts={
-                "biz_no": record.biz_no,
-                "subject": record.subject,
-                "idempotency_key": record.idempotency_key,
-                "token_digest": record.token_digest,
-            },
+            texts=record.acceptance_texts(),
         )
         if expected != first.raw:
             yield self._differs(expected, first)
@@ -173,7 +147,7 @@ class _Check:
             send_no=record.send_no,
             sent_at=record.sent_at,
             state=state,
-            texts=_texts(record),
+            texts=record.settlement_texts(),
             added=self._added(at),
             known=self._known(entry, at),
         )
@@ -198,7 +172,9 @@ class _Check:
     def _reconciliation(self, record: Record, entry: EntryRow) -> Iterator[Fault]:
         at = record.reconciled_at or ""
         is_closed = record.state == State.CLOSED
-        texts = {"closing_reason": record.closing_reason} if is_closed else _texts(record)
+        texts = (
+            {"closing_reason": record.closing_reason} if is_closed else record.settlement_texts()
+        )
         expected = reconciled_entry(
             key=record.commitment_key,
             at=at,
@@ -341,15 +317,6 @@ class _Check:
 
 
 WITH_EVIDENCE = frozenset({SETTLED, RECONCILED, KEPT})
-
-
-def _texts(record: Record) -> dict[str, str | None]:
-    return {
-        "request_id": record.request_id,
-        "result": record.result,
-        "scores": record.scores,
-        "risk": record.risk,
-    }
 
 
 def _at(entry: EntryRow) -> str:

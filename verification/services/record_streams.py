@@ -5,12 +5,14 @@ read side by side, each ordered by the attempt's id, so that memory does not gro
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import psycopg
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
 
 from verification.ledger.errors import CanonicalError
 from verification.services.entries import GROUPS, read_labels
@@ -54,6 +56,24 @@ class Record(NamedTuple):
     result: str | None
     scores: str | None
     risk: str | None
+
+    def acceptance_texts(self) -> dict[str, str | None]:
+        """Return what the entry of its acceptance commits to."""
+        return {
+            "biz_no": self.biz_no,
+            "subject": self.subject,
+            "idempotency_key": self.idempotency_key,
+            "token_digest": self.token_digest,
+        }
+
+    def settlement_texts(self) -> dict[str, str | None]:
+        """Return what the entry of its settlement commits to, beside evidence."""
+        return {
+            "request_id": self.request_id,
+            "result": self.result,
+            "scores": self.scores,
+            "risk": self.risk,
+        }
 
 
 class EntryRow(NamedTuple):
@@ -170,6 +190,22 @@ class Dossier:
     keys: list[KeyRow] = field(default_factory=list)
     reveals: list[RevealRow] = field(default_factory=list)
     erasures: list[ErasureRow] = field(default_factory=list)
+
+
+@contextmanager
+def snapshot(access: Literal["READ ONLY", "READ WRITE"]) -> Iterator[psycopg.Connection[Any]]:
+    """Lend this thread's connection in a transaction that sees one moment of the database."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, {access}")
+        yield connection.connection
+
+
+def user_table() -> UserTable:
+    """Return where the names of staff stand."""
+    meta = get_user_model()._meta  # noqa: SLF001 - documented in spite of its name
+    name = meta.get_field(get_user_model().USERNAME_FIELD)
+    return UserTable(meta.db_table, meta.pk.column, str(name.column))
 
 
 def dossiers(

@@ -16,8 +16,8 @@ from verification.selectors.ledger import frontier_at
 from verification.services.errors import LedgerRefusalError
 from verification.services.faults import Fault
 from verification.services.log_audit import LogAudit, LogResult, Sealed
-from verification.services.record_audit import check_dossier, snapshot, user_table
-from verification.services.record_streams import dossiers
+from verification.services.record_audit import check_dossier
+from verification.services.record_streams import dossiers, snapshot, user_table
 from verification.services.register_audit import register_faults
 from verification.services.runtime import Runtime
 
@@ -57,7 +57,7 @@ def verify(
     before: the log is then read from there on, the records are always all read. Must not run
     inside a transaction. LedgerRefusalError if `start` is not one of this log.
     """
-    with snapshot() as session:
+    with snapshot("READ ONLY") as session:
         trusted = _trusted(start, runtime) if start else None
         log = LogAudit(session, runtime.conf, anchors, trusted, lambda done: report("log", done))
         records = _Records(session, runtime, lambda done: report("attempts", done))
