@@ -281,9 +281,12 @@ def test_who_ends_in_the_middle_of_a_body_gets_no_answer(where: str) -> None:
     assert b" 0 never" in _send(where, "GET", "/").body
 
 
-def test_a_request_whose_time_is_over_is_not_read(witness: Witness) -> None:
+def test_a_request_whose_time_is_over_is_not_read(
+    witness: Witness, capfd: pytest.CaptureFixture[str]
+) -> None:
     with WitnessServer(witness, "127.0.0.1", 0, report=str, request_s=0.0) as server:
         assert _raw(server.base_url.removeprefix("http://"), b"") == b""
+    assert capfd.readouterr() == ("", "")
 
 
 def test_places_are_bounded_and_given_back(where: str) -> None:
