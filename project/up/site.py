@@ -26,7 +26,7 @@ def start_service(plan: Plan, processes: Processes, interruption: Interruption) 
     """Start web and worker, and wait until the service says that it is ready."""
     web = [sys.executable, "-m", "gunicorn", "project.wsgi", "-c", "project/gunicorn_conf.py"]
     web += ["--bind", f"{HOST}:{plan.web_port}"]
-    worker = [sys.executable, "manage.py", "procrastinate", "worker"]
+    worker = [sys.executable, "manage.py", "worker_run"]
     with interruption.held():
         processes.start("worker", worker, environ=plan.environ, stop_s=STOP_WORKER_S)
         processes.start("web", web, environ=plan.environ, stop_s=STOP_WEB_S)

@@ -70,7 +70,7 @@ def test_a_second_run_keeps_the_data_and_ctrl_c_stops_everything(place: Place) -
         for path in ("healthz", "readyz", "admin/login/", "api/docs/"):
             with urllib.request.urlopen(f"http://127.0.0.1:{place.web_port}/{path}") as answer:
                 assert answer.status == 200
-        for program in (b"postgres", b"gunicorn", b"procrastinate", b"faceid_sandbox"):
+        for program in (b"postgres", b"gunicorn", b"worker_run", b"faceid_sandbox"):
             assert place.runs(program), program
         assert (
             "Registering task verification.jobs.reap_attempts"

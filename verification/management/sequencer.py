@@ -1,0 +1,92 @@
+"""The sequencer's loop: round after round, whatever a round meets."""
+
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+
+from django.db import Error, InterfaceError, OperationalError, connection
+
+from verification.management.outage import Outage
+from verification.services.errors import LedgerRefusalError
+from verification.services.sequencing import BATCH
+
+logger = logging.getLogger(__name__)
+
+IDLE_PAUSE_S = 0.1
+FAULT_PAUSE_S = 2.0
+REPEAT_S = 60.0
+
+
+class SequencerEndedError(Exception):
+    """The loop ended without having been told to: the log would stand still unseen."""
+
+
+class Sequencer:
+    """Calls `tend`, which returns how many entries it moved, until `stopping` is set.
+
+    For a thread of its own, whose database connection it closes. Entries stay staged while rounds
+    fail, so nothing is lost by waiting.
+    """
+
+    def __init__(
+        self,
+        *,
+        tend: Callable[[], int],
+        stopping: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tend = tend
+        self._stopping = stopping
+        self._clock = clock
+        self._outage = Outage("Entries of the log", longest_pause_s=2.0)
+        self._complaint = ""
+        self._complained_at = 0.0
+
+    def run(self) -> None:
+        """Do rounds; SequencerEndedError if something ends them that is not an Exception."""
+        try:
+            while not self._stopping.is_set():
+                self._stopping.wait(self.round())
+        except BaseException as error:
+            raise SequencerEndedError(type(error).__name__) from error
+        finally:
+            _disconnect()
+
+    def round(self) -> float:
+        """Do one round; return the seconds to wait before the next."""
+        try:
+            moved = self._tend()
+        except (OperationalError, InterfaceError) as error:
+            pause_s = self._outage.bear(error)
+        except LedgerRefusalError as error:
+            pause_s = self._complain(logging.CRITICAL, f"The log is not continued: {error}")
+        except Exception as error:  # noqa: BLE001 - the loop must not die of what nobody foresaw
+            pause_s = self._complain(logging.ERROR, _describe(error))
+        else:
+            self._outage.end()
+            self._complaint = ""
+            return 0.0 if moved >= BATCH else IDLE_PAUSE_S
+        _disconnect()
+        return pause_s
+
+    def _complain(self, level: int, complaint: str) -> float:
+        """Log a fault that time alone does not cure, again every minute; return a long pause."""
+        now = self._clock()
+        if complaint != self._complaint or now - self._complained_at >= REPEAT_S:
+            logger.log(level, "%s", complaint)
+            self._complaint, self._complained_at = complaint, now
+        return FAULT_PAUSE_S
+
+
+def _describe(error: Exception) -> str:
+    """Return type and place: a message may repeat values that belong in no log."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"A round of the sequencer failed: {type(error).__name__}\n{frames}".rstrip()
+
+
+def _disconnect() -> None:
+    with suppress(Error):
+        connection.close()
