@@ -36,16 +36,15 @@ CHECKPOINTS = """
     FROM verification_ledger_checkpoint WHERE size > %s ORDER BY size
 """
 NODES = """
-    SELECT parent.level, parent.index FROM verification_ledger_node AS parent
-    LEFT JOIN ({hashes}) AS one ON one.level = parent.level - 1 AND one.index = parent.index * 2
-    LEFT JOIN ({hashes}) AS two ON two.level = parent.level - 1 AND two.index = parent.index * 2 + 1
-    WHERE parent.hash IS DISTINCT FROM sha256('\\x01'::bytea || one.hash || two.hash)
-    ORDER BY 1, 2 LIMIT 1
+    SELECT parent.index FROM verification_ledger_node AS parent
+    LEFT JOIN ({hashes}) AS one ON one.index = parent.index * 2
+    LEFT JOIN ({hashes}) AS two ON two.index = parent.index * 2 + 1
+    WHERE parent.level = {level}
+        AND parent.hash IS DISTINCT FROM sha256('\\x01'::bytea || one.hash || two.hash)
+    ORDER BY 1 LIMIT 1
 """
-HASHES = """
-    SELECT level, index, hash FROM verification_ledger_node
-    UNION ALL SELECT 0, index, leaf_hash FROM verification_ledger_entry
-"""
+LEAVES = "SELECT index, leaf_hash AS hash FROM verification_ledger_entry"
+LOWER = "SELECT index, hash FROM verification_ledger_node WHERE level = {level}"
 NODE_COUNT = "SELECT count(*) FROM verification_ledger_node"
 
 
@@ -158,9 +157,12 @@ class LogAudit:
         count = self._one(NODE_COUNT)[0]
         if count != expected:
             yield Fault(FaultCode.NODE, f"{count} nodes are stored, the tree has {expected}")
-        broken = self._one(NODES.format(hashes=HASHES))
-        if broken:
-            yield Fault(FaultCode.NODE, f"node {broken[1]} of level {broken[0]} is another's")
+        for level in range(1, size.bit_length()):
+            lower = LOWER.format(level=level - 1) if level > 1 else LEAVES
+            broken = self._one(NODES.format(hashes=lower, level=level))
+            if broken:
+                yield Fault(FaultCode.NODE, f"node {broken[0]} of level {level} is another's")
+                return
 
     def _one(self, statement: str) -> Any:
         return self._connection.execute(statement).fetchone()

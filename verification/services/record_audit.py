@@ -16,11 +16,13 @@ from verification.services.entries import (
     ACCEPTED,
     ERASED,
     KEPT,
+    NONE,
     RECONCILED,
     REVEALED,
     SETTLED,
     Added,
     KeptItem,
+    Known,
     accepted_entry,
     kept_entry,
     reconciled_entry,
@@ -198,12 +200,14 @@ class _Check:
         key = self._data_key.hex() if is_new and self._data_key else None
         return Added(items, key)
 
-    def _known(self, entry: EntryRow, at: str) -> Mapping[str, Json]:
+    def _known(self, entry: EntryRow, at: str) -> Known:
         """Return the commitment to a key that was erased: nobody can make it again."""
-        erased = [k for k in self._dossier.keys if k.sealed is None and k.created_at == at]
-        commitments = _read(entry).get("commitments") if erased else None
+        keys = self._dossier.keys
+        if all(each.sealed is not None or each.created_at != at for each in keys):
+            return NONE
+        commitments = _read(entry).get("commitments")
         known = commitments.get("evidence_key") if isinstance(commitments, dict) else None
-        return {"evidence_key": known} if known else {}
+        return {"evidence_key": known} if isinstance(known, str) else NONE
 
     def _listed(self) -> Iterator[Fault]:
         """Say which evidence stands in no entry: it came at a time at which nothing happened."""

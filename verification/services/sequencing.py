@@ -100,7 +100,12 @@ def _own(kind: str, now: datetime, *, staged_no: int | None = None, **facts: str
 
 
 def _is_due(batch: Sequence[Sequenced], runtime: Runtime) -> bool:
-    """Seal at every export, and else at intervals, so that a frozen log is seen."""
+    """Seal at every export, and else at intervals, so that a frozen log is seen.
+
+    Never amid a backlog: its entries are older than the heartbeat would say.
+    """
+    if len(batch) == BATCH:
+        return False
     if any(each.kind == EXPORTED for each in batch):
         return True
     last = last_checkpoint()
