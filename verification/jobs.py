@@ -3,11 +3,16 @@
 import logging
 
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 
 from verification.services.reaper import reap
 from verification.services.runtime import get_runtime
+from verification.services.verifying import own_anchors, record_verification, verify
+from verification.services.witnessing import offer_checkpoint
 
 logger = logging.getLogger(__name__)
+alerts = logging.getLogger("verification.alerts")
 
 
 @app.periodic(cron="* * * * * */10")  # seconds stand last
@@ -19,10 +24,33 @@ def reap_attempts(timestamp: int) -> None:  # noqa: ARG001 - given by the schedu
         logger.warning("reaped %d unsent, %d in doubt", reaped.not_sent, reaped.in_doubt)
 
 
+@app.periodic(cron="* * * * * */15")
+@app.task(queueing_lock="offer_checkpoint", pass_context=False)
+def offer_newest_checkpoint(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
+    """Have the newest checkpoint cosigned, so that it is anchored elsewhere within a minute."""
+    offer_checkpoint(runtime=get_runtime())
+
+
+@app.periodic(cron="17 3 * * *")
+@app.task(queueing_lock="verify_log", pass_context=False)
+def verify_log(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
+    """Verify log and records once a day; the admin shows when, and what came of it."""
+    runtime = get_runtime()
+    started_at = runtime.now()
+    outcome = verify(runtime=runtime, anchors=own_anchors(conf=runtime.conf))
+    record_verification(outcome, started_at=started_at, runtime=runtime)
+    if not outcome.holds:
+        alerts.critical("the verification found: %s", outcome.faults[0])
+
+
 @app.periodic(cron="*/5 * * * *")
 @app.task(queueing_lock="tend_queue", pass_context=False)
 async def tend_queue(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
     """Take up jobs whose worker was killed; forget finished ones after a day."""
     for job in await app.job_manager.get_stalled_jobs():
-        await app.job_manager.retry_job(job)
+        try:
+            await app.job_manager.retry_job(job)
+        except UniqueViolation:
+            # Another of its kind waits already: that one will do the work.
+            await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
     await app.job_manager.delete_old_jobs(nb_hours=24)

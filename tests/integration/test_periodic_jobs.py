@@ -8,7 +8,10 @@ from django.db import connection
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from verification.jobs import tend_queue
+from tests.factories import make_attempt
+from verification.jobs import tend_queue, verify_log
+from verification.models import LedgerVerification
+from verification.services.runtime import Runtime
 
 REAPER = "verification.jobs.reap_attempts"
 START = 1_700_000_003.0
@@ -56,3 +59,30 @@ def test_a_job_of_a_killed_worker_is_taken_up_and_finished_ones_are_forgotten() 
     left = {job.pk: job.status for job in ProcrastinateJob.objects.all()}
     assert left == {recent: "succeeded", stalled: "todo"}
     assert finished not in left
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stalled_job_whose_successor_waits_stands_in_nobodys_way() -> None:
+    first, other = insert_job("doing"), insert_job("doing")
+    waiting = insert_job("todo")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET queueing_lock = 'one' WHERE id = ANY(%s)",
+            [[first, waiting]],
+        )
+    async_to_sync(tend_queue.func)(timestamp=0)
+    jobs = ProcrastinateJob.objects.filter(pk__in=[first, other, waiting])
+    left = {job.pk: job.status for job in jobs}
+    assert left == {first: "failed", other: "todo", waiting: "todo"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_daily_verification_is_kept_and_alerts_when_it_finds_something(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    verify_log.func(timestamp=0)
+    make_attempt()
+    verify_log.func(timestamp=0)
+    results = LedgerVerification.objects.order_by("finished_at").values_list("result", flat=True)
+    assert list(results) == ["held", "broken"]
+    assert "row_without_entry" in caplog.text

@@ -8,14 +8,16 @@ from typing import Any
 
 import psycopg
 
+from verification.conf import Conf
 from verification.identifiers import uuid7
+from verification.ledger.anchors import read_anchors
 from verification.ledger.audit import Trusted
 from verification.ledger.checkpoint import open_checkpoint
 from verification.models import LedgerVerification
 from verification.selectors.ledger import frontier_at
 from verification.services.errors import LedgerRefusalError
 from verification.services.faults import Fault
-from verification.services.log_audit import LogAudit, LogResult, Sealed
+from verification.services.log_audit import LogAudit, LogResult, Sealed, read_anchor_notes
 from verification.services.record_audit import check_dossier
 from verification.services.record_streams import dossiers, snapshot, user_table
 from verification.services.register_audit import register_faults
@@ -63,6 +65,14 @@ def verify(
         records = _Records(session, runtime, lambda done: report("attempts", done))
         found = tuple(islice(_all(log, records, session), MAX_FAULTS))
         return Outcome(log.result, records.count, found, tuple(_warnings(log.result, runtime)))
+
+
+def own_anchors(*, conf: Conf) -> list[Sealed]:
+    """Return the checkpoints of the operator's own anchor file; OSError, LedgerError."""
+    file = conf.ledger_anchor_file
+    if file is None or not file.exists():
+        return []
+    return read_anchor_notes(read_anchors(file.read_bytes()), file.name)
 
 
 def record_verification(

@@ -16,7 +16,12 @@ from verification.selectors.ledger import log_size
 from verification.services.errors import LedgerRefusalError
 from verification.services.log_audit import Sealed, read_anchor_notes
 from verification.services.runtime import Runtime, get_runtime
-from verification.services.verifying import Outcome, record_verification, verify
+from verification.services.verifying import (
+    Outcome,
+    own_anchors,
+    record_verification,
+    verify,
+)
 
 BROKEN, UNREADABLE = 1, 2
 
@@ -79,13 +84,9 @@ class Command(BaseCommand):
             progress.end()
 
     def _anchors(self, runtime: Runtime, files: list[Path]) -> list[Sealed]:
-        own = runtime.conf.ledger_anchor_file
-        known = [own] if own is not None and own.exists() and own not in files else []
-        anchors = [
-            each
-            for file in [*known, *files]
-            for each in read_anchor_notes(read_anchors(file.read_bytes()), file.name)
-        ]
+        anchors = own_anchors(conf=runtime.conf)
+        for file in files:
+            anchors += read_anchor_notes(read_anchors(file.read_bytes()), file.name)
         if not anchors:
             self.stderr.write(
                 "No anchor: a log that its owner rewrote as a whole would look as good as this one."
