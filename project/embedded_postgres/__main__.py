@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from project.embedded_postgres import DEFAULT_HOME, EmbeddedPostgresError, Server
+from project.embedded_postgres.home import OWNER
+from project.embedded_postgres.roles import USERS
 from project.embedded_postgres.server import start, status, stop
 
 _NOT_RUNNING = 3  # as `pg_ctl status` and the init scripts of LSB have it
@@ -35,6 +37,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--home", type=Path, default=DEFAULT_HOME, help="default: %(default)s")
     parser.add_argument("--database", default="verification", help="default: %(default)s")
     parser.add_argument(
+        "--role",
+        choices=list(USERS),
+        default=OWNER,
+        help="as whom `url` and `psql` connect; default: %(default)s",
+    )
+    parser.add_argument(
         "--not-durable",
         action="store_true",
         help="start without flushing to the disk: for throw-away data",
@@ -57,8 +65,10 @@ def _run(options: argparse.Namespace, rest: Sequence[str]) -> int:
         sys.stderr.write(f"No server runs in {options.home}.\n")
         return _NOT_RUNNING
     if options.action == "psql":
-        _become_psql(found, options.database, rest)
-    return _say(found.url(options.database) if options.action == "url" else _summary(found))
+        _become_psql(found, options, rest)
+    if options.action == "url":
+        return _say(found.url(options.database, options.role))
+    return _say(_summary(found))
 
 
 def _summary(server: Server) -> str:
@@ -70,9 +80,9 @@ def _say(line: str) -> int:
     return 0
 
 
-def _become_psql(server: Server, database: str, rest: Sequence[str]) -> None:
+def _become_psql(server: Server, options: argparse.Namespace, rest: Sequence[str]) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    environment = kept | server.psql_env() | {"PGDATABASE": database}
+    environment = kept | server.psql_env(options.role) | {"PGDATABASE": options.database}
     psql = server.bin_dir / "psql"
     os.execve(psql, [str(psql), *rest], environment)  # noqa: S606 - an absolute path, no shell
 

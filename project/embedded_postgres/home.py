@@ -1,4 +1,4 @@
-"""The folder that the launcher owns: its lock, its password file, its log."""
+"""The folder that the launcher owns: its lock, its password files, its log."""
 
 import fcntl
 import os
@@ -14,6 +14,7 @@ from typing import IO
 from project.embedded_postgres.errors import EmbeddedPostgresError
 
 USER = "verification"
+OWNER = "owner"
 
 _LOCK_LIMIT_S = 180.0
 
@@ -28,6 +29,10 @@ class Home:
     def passfile(self) -> Path:
         """libpq's password file, the only place where the password is kept; mode 0600."""
         return self.path / "pgpass"
+
+    def passfile_of(self, role: str) -> Path:
+        """The same for each role: whoever is handed one file, has one role."""
+        return self.passfile if role == OWNER else self.path / f"pgpass-{role}"
 
     @property
     def location_file(self) -> Path:
@@ -88,22 +93,23 @@ class Home:
                 time.sleep(0.02)
             yield
 
-    def password(self) -> str | None:
-        """The password of existing data; None before there is one."""
+    def password(self, role: str = OWNER) -> str | None:
+        """The password of a role; None before there is one."""
         try:
-            return self.passfile.read_text("ascii").strip().rpartition(":")[2]
+            return self.passfile_of(role).read_text("ascii").strip().rpartition(":")[2]
         except FileNotFoundError:
             return None
 
-    def make_password(self) -> str:
+    def make_password(self, role: str = OWNER, user: str = USER) -> str:
         """A new random password, on disk before anything uses it. Hexadecimal: needs no escapes."""
         password = secrets.token_hex(32)
-        partial = self.passfile.with_name("pgpass.partial")
+        passfile = self.passfile_of(role)
+        partial = passfile.with_name(f"{passfile.name}.partial")
         with open_private(partial, os.O_WRONLY | os.O_TRUNC) as file:
-            file.write(f"*:*:*:{USER}:{password}\n".encode("ascii"))
+            file.write(f"*:*:*:{user}:{password}\n".encode("ascii"))
             file.flush()
             os.fsync(file.fileno())
-        partial.rename(self.passfile)
+        partial.rename(passfile)
         return password
 
     def open_log(self) -> IO[bytes]:

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,8 @@ from psycopg import sql
 from project.embedded_postgres import binaries, postmaster, socket_directory
 from project.embedded_postgres.cluster import data_major, make_data
 from project.embedded_postgres.errors import EmbeddedPostgresError
-from project.embedded_postgres.home import USER, Home
+from project.embedded_postgres.home import OWNER, USER, Home
+from project.embedded_postgres.roles import Login, logins, make_roles
 from project.embedded_postgres.store import Store, find_store, make_store
 
 _READY_LIMIT_S = 120.0
@@ -32,7 +33,7 @@ _PASSING = re.compile(r'pre-existing shared memory block|lock file ".*" already 
 @dataclass(frozen=True, slots=True)
 class Server:
     """A running server. Its superuser is `user`; the socket exists only for who may enter its
-    directory, and the password is asked for there too."""
+    directory, and the password is asked for there too. `logins` by role: owner, web, worker."""
 
     socket_dir: Path
     port: int
@@ -42,28 +43,40 @@ class Server:
     bin_dir: Path
     pid: int
     passfile: Path
+    logins: Mapping[str, Login]
 
-    def url(self, database: str = "verification") -> str:
+    def login(self, role: str) -> Login:
+        """A role's name and password; EmbeddedPostgresError if this home has none of it yet."""
+        try:
+            return self.logins[role]
+        except KeyError:
+            msg = f"The embedded PostgreSQL has no role {role!r} yet: start it again."
+            raise EmbeddedPostgresError(msg) from None
+
+    def url(self, database: str = "verification", role: str = OWNER) -> str:
         """The connection as DATABASE_URL and libpq write it, the password included.
 
         The host is the socket's directory, %-encoded (PostgreSQL documentation, 34.1.1.2).
         django-environ leaves that host encoded: settings have to unquote it.
         """
         host = quote(os.fsencode(self.socket_dir), safe="")
-        return f"postgres://{self.user}:{self.password}@{host}:{self.port}/{quote(database, '')}"
+        login = self.login(role)
+        who = f"{login.user}:{login.password}"
+        return f"postgres://{who}@{host}:{self.port}/{quote(database, '')}"
 
-    def psql_env(self) -> dict[str, str]:
+    def psql_env(self, role: str = OWNER) -> dict[str, str]:
         """Environment for libpq programs; it names the password's file, not the password."""
+        login = self.login(role)
         return {
             "PGHOST": str(self.socket_dir),
             "PGPORT": str(self.port),
-            "PGUSER": self.user,
-            "PGPASSFILE": str(self.passfile),
+            "PGUSER": login.user,
+            "PGPASSFILE": str(login.passfile),
         }
 
 
 def start(home: Path, *, database: str = "verification", durable: bool = True) -> Server:
-    """The server of this home, started and given its database if need be.
+    """The server of this home, started and given its roles and its database if need be.
 
     Returns when a connection with the password has succeeded. Safe to repeat, and from many
     processes at once: all get the same server. `durable=False` gives up safety against a crash of
@@ -78,9 +91,8 @@ def start(home: Path, *, database: str = "verification", durable: bool = True) -
             store = make_store(place)
             password = _password(place, store)
             _bring_up(place, store, password, durable=durable)
-            server = _describe(place, store, password)
-            _make_database(server, database, durable=durable)
-            return server
+            _furnish(place, store, password, database, durable=durable)
+            return _describe(place, store, password)
 
 
 def status(home: Path) -> Server | None:
@@ -237,16 +249,20 @@ def _describe(home: Home, store: Store, password: str) -> Server:
         bin_dir=postmaster.program_dir(store.data_dir),
         pid=pid_file.pid,
         passfile=home.passfile,
+        logins=logins(home),
     )
 
 
-def _make_database(server: Server, database: str, *, durable: bool) -> None:
-    with closing(_connect(server.socket_dir, server.port, server.password)) as connection:
+def _furnish(home: Home, store: Store, password: str, database: str, *, durable: bool) -> None:
+    """Make the roles and the database, where they are missing."""
+    server = _describe(home, store, password)
+    with closing(_connect(server.socket_dir, server.port, password)) as connection:
         if durable and connection.execute("SHOW fsync").fetchone() == ("off",):
             raise EmbeddedPostgresError(
                 "The server runs without durability, for throw-away data: stop it first, or use"
                 " another home."
             )
+        make_roles(home, connection)
         query = "SELECT 1 FROM pg_database WHERE datname = %s"
         if connection.execute(query, [database]).fetchone() is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
