@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from project.up.errors import UpError
+from verification.ledger.keys import SignatureType, new_signing_key, skey_text
 from verification.sandbox.server import DEMO_KEY, DEMO_SECRET
 
 KEY_BYTES = 32
 HEADER = """\
 # Settings of this checkout, made by script/up. The environment wins over this file.
 # VERIFICATION_KEYRING opens the stored evidence: without it the evidence is lost.
+# VERIFICATION_LEDGER_KEY signs the log: whoever has it can sign another one.
 """
 
 
@@ -41,6 +43,7 @@ def generate(random: Callable[[int], bytes]) -> dict[str, str]:
         "SECRET_KEY": base64.urlsafe_b64encode(random(48)).decode(),
         "VERIFICATION_KEYRING": f"local-1:{_base64(random(KEY_BYTES))}",
         "VERIFICATION_DIGEST_KEY": _base64(random(KEY_BYTES)),
+        "VERIFICATION_LEDGER_KEY": _ledger_key(random),
         "DEBUG": "true",
         "FACEID_REGION": "sandbox",
         "FACEID_API_KEY": DEMO_KEY,
@@ -67,6 +70,12 @@ def _add(path: Path, missing: Mapping[str, str]) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     temporary.replace(path)
+
+
+def _ledger_key(random: Callable[[int], bytes]) -> str:
+    """Return a key for a log of its own: no two checkouts may sign under one name."""
+    name = f"local.verification/log-{random(4).hex()}"
+    return skey_text(new_signing_key(name, SignatureType.NOTE, random))
 
 
 def _base64(raw: bytes) -> str:
