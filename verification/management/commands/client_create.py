@@ -7,12 +7,16 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from verification.management.issuing import add_key_arguments, issue, read_key_choice
+from verification.management.operator import operator
 from verification.models import ApiClient
 from verification.models.client import Scope
+from verification.services.acting import acting_as
 from verification.services.clients import create_client
 from verification.services.runtime import utc_now
 
 MAX_NAME_CHARS = 100
+OWN_RECORDS = [each for each in Scope.values if each != Scope.LEDGER_READ]
+"""What an onboarding application needs; the log's entries are about all clients."""
 
 
 class Command(BaseCommand):
@@ -27,7 +31,7 @@ class Command(BaseCommand):
             "--scope",
             action="append",
             choices=sorted(Scope.values),
-            help="what the client may do; repeat for several; without it, everything",
+            help="what the client may do; repeat for several; without it, all with its own records",
         )
         add_key_arguments(parser)
 
@@ -36,11 +40,11 @@ class Command(BaseCommand):
         choice, now = read_key_choice(options), utc_now()
         if not 1 <= len(name) <= MAX_NAME_CHARS or not name.isprintable():
             raise CommandError(f"A name has 1 to {MAX_NAME_CHARS} printable characters.")
-        with transaction.atomic():
+        with acting_as(operator()), transaction.atomic():
             if ApiClient.objects.filter(name=name).exists():
                 raise CommandError(
                     f"There is a client {name!r} already. Another key: client_issue_key {name!r}"
                 )
-            client = create_client(name=name, scopes=scope or list(Scope.values), now=now)
+            client = create_client(name=name, scopes=scope or OWN_RECORDS, now=now)
             lines = issue(client, choice, now)
         self.stdout.write("\n".join(lines))
