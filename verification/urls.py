@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from verification.api import attempts, documents, dropin, health, sessions
+from verification.api import attempts, documents, dropin, health, ledger, proofs, sessions
 
 urlpatterns = [
     path("api/v1/sessions/", sessions.SessionList.as_view(), name="session-list"),
@@ -12,6 +12,18 @@ urlpatterns = [
         "api/v1/attempts/<uuid:attempt_id>/",
         attempts.AttemptDetail.as_view(),
         name="attempt-detail",
+    ),
+    path(
+        "api/v1/attempts/<uuid:attempt_id>/proof/",
+        proofs.AttemptProof.as_view(),
+        name="attempt-proof",
+    ),
+    path("api/v1/ledger/checkpoint/", ledger.CheckpointDetail.as_view(), name="ledger-checkpoint"),
+    path("api/v1/ledger/entries/", ledger.EntryList.as_view(), name="ledger-entries"),
+    path(
+        "api/v1/ledger/consistency/",
+        ledger.ConsistencyProof.as_view(),
+        name="ledger-consistency",
     ),
     path("api/schema/", documents.schema_document, name="api-schema"),
     path("api/docs/", documents.ReadableDocument.as_view(), name="api-docs"),

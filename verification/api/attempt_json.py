@@ -6,12 +6,16 @@ from datetime import UTC, datetime
 from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
 from verification.models import VerificationAttempt
 from verification.models.attempt import threshold_column
+from verification.selectors.attempts import LogPlace
 
 Json = dict[str, object]
 
 
-def attempt_json(attempt: VerificationAttempt) -> Json:
-    """Return the JSON object of an attempt; its client and evidence should be loaded."""
+def attempt_json(attempt: VerificationAttempt, place: LogPlace | None) -> Json:
+    """Return the JSON object of an attempt; its client and evidence should be loaded.
+
+    `place` is that of its newest entry in the log.
+    """
     return {
         "id": str(attempt.id),
         "state": attempt.state,
@@ -37,7 +41,7 @@ def attempt_json(attempt: VerificationAttempt) -> Json:
             "size_bytes": attempt.packet_size_bytes,
         },
         "review": None,
-        "ledger": None,
+        "ledger": {"leaf_hash": place.leaf_hash.hex(), "index": place.index} if place else None,
         "created_at": timestamp(attempt.created_at),
         "settled_at": timestamp(attempt.settled_at),
     }

@@ -1,5 +1,6 @@
 """REST: submit an attempt, list attempts, read one, export them as CSV."""
 
+import base64
 from typing import ClassVar
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from verification.api import schema
 from verification.api.attempt_json import attempt_json
 from verification.api.body import received_body
 from verification.api.endpoint import Endpoint, calling_client, json_response
-from verification.api.export_slots import EXPORTS
+from verification.api.export_slots import EXPORTS, ExportStream
 from verification.api.filters import (
     PAGE_PARAMETERS,
     READERS,
@@ -26,9 +27,12 @@ from verification.api.forms import idempotency_key, read_form, required_file, re
 from verification.api.packet_digest import PacketDigest
 from verification.api.problems import Problem
 from verification.lifecycle import State
+from verification.models import ApiClient
 from verification.models.client import Scope
-from verification.selectors.attempts import find_attempt, list_page
-from verification.selectors.exports import attempts_csv
+from verification.selectors.attempts import AttemptQuery, find_attempt, list_page, newest_places
+from verification.selectors.export_columns import COLUMNS
+from verification.selectors.exports import Blocks, attempts_csv
+from verification.services.exporting import ExportRecord, record_export
 from verification.services.runtime import get_runtime
 from verification.services.submission import Submitted, submit
 
@@ -77,7 +81,8 @@ class AttemptList(Endpoint):
             size=page_size(parameters),
         )
         following = cursor_of(page.next_after) if page.next_after else None
-        results = [attempt_json(attempt) for attempt in page.attempts]
+        places = newest_places(attempt.pk for attempt in page.attempts)
+        results = [attempt_json(attempt, places.get(attempt.pk)) for attempt in page.attempts]
         return json_response({"results": results, "next_cursor": following})
 
 
@@ -94,7 +99,7 @@ class AttemptDetail(Endpoint):
         attempt = find_attempt(client=calling_client(request), attempt_id=attempt_id)
         if attempt is None:
             raise Problem("not_found", "This client has no attempt of this id.")
-        return json_response(attempt_json(attempt))
+        return json_response(attempt_json(attempt, newest_places([attempt_id]).get(attempt_id)))
 
 
 class AttemptExport(Endpoint):
@@ -105,27 +110,60 @@ class AttemptExport(Endpoint):
 
     @extend_schema(**schema.EXPORT_ATTEMPTS)
     def get(self, request: Request) -> StreamingHttpResponse:
-        """Stream the client's attempts, in constant memory."""
+        """Put the export on record, then stream the client's attempts, in constant memory."""
         parameters = read_parameters(request.META.get("QUERY_STRING", ""), allowed=READERS.keys())
-        query = attempt_query(parameters, client=calling_client(request))
+        client = calling_client(request)
+        record, stream = recorded_export(attempt_query(parameters, client=client), client)
         return StreamingHttpResponse(
-            EXPORTS.stream(lambda: attempts_csv(query)),
+            stream,
             content_type="text/csv; charset=utf-8",
             headers={
                 "Content-Disposition": 'attachment; filename="attempts.csv"',
                 "Cache-Control": "no-store",
+                **export_headers(record),
             },
         )
 
 
+def recorded_export(query: AttemptQuery, client: ApiClient) -> tuple[ExportRecord, ExportStream]:
+    """Return the record of an export and its stream; what finds no slot is not recorded."""
+    recorded: list[ExportRecord] = []
+
+    def start() -> Blocks:
+        record = record_export(
+            by=client.name,
+            interface="api",
+            client_id=client.pk,
+            query=query,
+            columns=[column.name for column in COLUMNS],
+            runtime=get_runtime(),
+        )
+        recorded.append(record)
+        return attempts_csv(query)
+
+    stream = EXPORTS.stream(start)
+    return recorded[0], stream
+
+
+def export_headers(record: ExportRecord) -> dict[str, str]:
+    """Name the export, and hand out the log's checkpoint: whoever keeps it holds an anchor."""
+    headers = {"Verification-Export": str(record.id)}
+    if record.checkpoint is not None:
+        headers["Verification-Checkpoint"] = base64.b64encode(record.checkpoint).decode()
+    return headers
+
+
 def submitted_response(submitted: Submitted) -> HttpResponse:
-    """Return 201 for an attempt sent now, 200 for a known one, 202 while it is in doubt."""
+    """Return 201 for an attempt sent now, 200 for a known one, 202 while it is in doubt.
+
+    The log is asked about a known one only: the entries of one sent now are still staged.
+    """
     attempt = submitted.attempt
     headers = {"Location": reverse("attempt-detail", kwargs={"attempt_id": attempt.pk})}
-    status = CREATED
+    status, place = CREATED, None
     if submitted.is_replay:
-        status = OK
+        status, place = OK, newest_places([attempt.pk]).get(attempt.pk)
         headers["Idempotent-Replayed"] = "true"
     if attempt.state == State.IN_DOUBT:
         status = ACCEPTED
-    return json_response(attempt_json(attempt), status=status, headers=headers)
+    return json_response(attempt_json(attempt, place), status=status, headers=headers)

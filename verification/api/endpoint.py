@@ -37,15 +37,16 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class HasScope(BasePermission):
-    """The client's scopes contain the one the endpoint names for the method."""
+    """The client's scopes contain one of those the endpoint names for the method."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return True, or raise Problem `missing_scope`."""
-        needed: Scope | None = view.scopes.get(request.method)
-        if needed is not None and needed not in calling_client(request).scopes:
+        named: Scope | tuple[Scope, ...] = view.scopes.get(request.method, ())
+        needed = (named,) if isinstance(named, Scope) else named
+        if needed and not set(needed) & set(calling_client(request).scopes):
             raise Problem(
                 "missing_scope",
-                f"The key's client lacks the scope {needed.value}.",
+                f"The key's client lacks the scope {' or '.join(needed)}.",
                 headers={"WWW-Authenticate": 'Bearer error="insufficient_scope"'},
             )
         return True
@@ -64,7 +65,10 @@ class JsonOnly:
 
 @method_decorator(no_append_slash, name="dispatch")
 class Endpoint(APIView):
-    """Subclasses name the scope of each method and raise what `problem_of` understands."""
+    """Subclasses name the scope of each method and raise what `problem_of` understands.
+
+    Of several scopes for a method, one is enough.
+    """
 
     authentication_classes = (BearerAuthentication,)
     permission_classes = (HasScope,)
@@ -73,7 +77,7 @@ class Endpoint(APIView):
     renderer_classes = ()
     throttle_classes = ()
     metadata_class = None
-    scopes: ClassVar[dict[str, Scope]] = {}
+    scopes: ClassVar[dict[str, Scope | tuple[Scope, ...]]] = {}
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]  # no DRF Response
         """Answer every exception as a problem."""

@@ -6,9 +6,10 @@ A test holds real answers against these schemas, so they cannot drift from the c
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from verification.api.filters import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from verification.api.log_ranges import MAX_ENTRIES, MAX_NUMBER
 from verification.api.problems import KINDS
 from verification.faceid.contract import COMPARISON_NAMES, PARAMETERS, THRESHOLD_NAMES, Parameter
 from verification.lifecycle import State
@@ -101,7 +102,12 @@ ATTEMPT = closed(
         },
         "packet": closed({"sha256": SHA256, "size_bytes": {"type": "integer", "minimum": 1}}),
         "review": nullable({"type": "object", "description": "Not there yet: always null."}),
-        "ledger": nullable({"type": "object", "description": "Not there yet: always null."}),
+        "ledger": nullable(
+            {
+                **closed({"leaf_hash": SHA256, "index": {"type": "integer", "minimum": 0}}),
+                "description": "The newest entry about it in the log; null while it is staged.",
+            }
+        ),
         "created_at": TIME,
         "settled_at": nullable(TIME),
     }
@@ -141,7 +147,68 @@ PROBLEM: Schema = {
     "required": ["type", "title", "status", "detail", "code", "request_id"],
     "additionalProperties": False,
 }
-COMPONENTS = {"Attempt": ATTEMPT, "AttemptPage": PAGE, "Session": SESSION, "Problem": PROBLEM}
+NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER}
+BASE64: Schema = {"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"}
+ENTRIES = closed(
+    {
+        "size": {**NUMBER, "description": "How many entries the log has."},
+        "entries": {
+            "type": "array",
+            "maxItems": MAX_ENTRIES,
+            "items": closed(
+                {
+                    "index": NUMBER,
+                    "leaf_hash": SHA256,
+                    "raw": {**TEXT, "description": "The canonical text, byte for byte."},
+                }
+            ),
+        },
+        "next": nullable({**TEXT, "description": "Where the range goes on; null at its end."}),
+    }
+)
+CONSISTENCY = closed(
+    {
+        "old": NUMBER,
+        "new": NUMBER,
+        "proof": {"type": "array", "items": {**BASE64, "description": "A hash, RFC 6962."}},
+    }
+)
+PROOF = closed(
+    {
+        "format": TEXT,
+        "checkpoint": {**TEXT, "description": "The newest checkpoint, a signed note."},
+        "attempts": {
+            "type": "array",
+            "items": closed(
+                {
+                    "id": UUID,
+                    "key": nullable({**SHA256, "description": "Opens the commitments."}),
+                    "entries": {
+                        "type": "array",
+                        "items": closed(
+                            {
+                                "index": NUMBER,
+                                "raw": TEXT,
+                                "proof": {"type": "array", "items": BASE64},
+                                "values": {"type": "object", "additionalProperties": TEXT},
+                            }
+                        ),
+                    },
+                }
+            ),
+        },
+        "consistency": nullable({"type": "object", "description": "Null in this answer."}),
+    }
+)
+COMPONENTS = {
+    "Attempt": ATTEMPT,
+    "AttemptPage": PAGE,
+    "Consistency": CONSISTENCY,
+    "LedgerEntries": ENTRIES,
+    "Problem": PROBLEM,
+    "Proof": PROOF,
+    "Session": SESSION,
+}
 
 
 def _problems(*statuses: int) -> dict[Any, Schema]:
@@ -260,10 +327,66 @@ READ_ATTEMPT: Schema = {
         **_problems(404),
     },
 }
+PROVE_ATTEMPT: Schema = {
+    "operation_id": "prove_attempt",
+    "responses": {
+        (200, "application/json"): reference("Proof"),
+        **READ_PROBLEMS,
+        **_problems(404, 409),
+    },
+}
 EXPORT_ATTEMPTS: Schema = {
     "operation_id": "export_attempts",
-    "parameters": FILTERS,
+    "parameters": [
+        *FILTERS,
+        OpenApiParameter(
+            "Verification-Export",
+            UUID,
+            OpenApiParameter.HEADER,
+            response=[200],
+            description="The export's id: its entry in the log names it.",
+        ),
+        OpenApiParameter(
+            "Verification-Checkpoint",
+            {**TEXT, "format": "byte"},
+            OpenApiParameter.HEADER,
+            response=[200],
+            description="The newest checkpoint, a signed note; absent while the log has none.",
+        ),
+    ],
     "responses": {(200, "text/csv"): OpenApiTypes.STR, **READ_PROBLEMS},
+}
+READ_CHECKPOINT: Schema = {
+    "operation_id": "read_checkpoint",
+    "parameters": [_query("size", NUMBER, "The one of this size; without it the newest.")],
+    "responses": {
+        (200, "text/plain"): OpenApiTypes.STR,
+        304: OpenApiResponse(description="It is still the one of `If-None-Match`."),
+        **READ_PROBLEMS,
+        **_problems(404),
+    },
+}
+LIST_ENTRIES: Schema = {
+    "operation_id": "list_entries",
+    "parameters": [
+        _query("start", {**NUMBER, "default": 0}, "The first index."),
+        _query("end", NUMBER, "The index after the last; without it the log's size."),
+    ],
+    "responses": {(200, "application/json"): reference("LedgerEntries"), **READ_PROBLEMS},
+}
+PROVE_CONSISTENCY: Schema = {
+    "operation_id": "prove_consistency",
+    "parameters": [
+        OpenApiParameter(
+            "old", NUMBER, OpenApiParameter.QUERY, required=True, description="The earlier size."
+        ),
+        _query("new", NUMBER, "The later size; without it that of the newest checkpoint."),
+    ],
+    "responses": {
+        (200, "application/json"): reference("Consistency"),
+        **READ_PROBLEMS,
+        **_problems(404),
+    },
 }
 OPEN_SESSION: Schema = {
     "operation_id": "open_session",

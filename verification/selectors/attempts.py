@@ -1,5 +1,6 @@
 """Attempts as API clients and exports read them: filters, keyset pages, one record."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from uuid import UUID
 from django.db.models import Prefetch, Q, QuerySet
 
 from verification.lifecycle import State
-from verification.models import ApiClient, Evidence, VerificationAttempt
+from verification.models import ApiClient, Evidence, LedgerEntry, VerificationAttempt
 from verification.outcomes import Outcome
 
 LOOKUPS = {"created_from": "created_at__gte", "created_before": "created_at__lt"}
@@ -38,6 +39,14 @@ class Position(NamedTuple):
 
     created_at: datetime
     id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """Where an entry stands in the log, and its leaf's hash (32 bytes)."""
+
+    index: int
+    leaf_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,22 @@ def find_attempt(*, client: ApiClient, attempt_id: UUID) -> VerificationAttempt 
 def read_attempt(*, client: ApiClient, attempt_id: UUID) -> VerificationAttempt:
     """Return an attempt that is known to be this client's, in two queries."""
     return _shown(VerificationAttempt.objects.filter(client=client)).get(pk=attempt_id)
+
+
+def is_own(*, client: ApiClient, attempt_id: UUID) -> bool:
+    """Return whether there is an attempt of this id, and the client made it."""
+    return VerificationAttempt.objects.filter(client=client, id=attempt_id).exists()
+
+
+def newest_places(attempt_ids: Iterable[UUID]) -> Mapping[UUID, LogPlace]:
+    """Return where the newest entry about each attempt stands, in one query.
+
+    An attempt whose entries all wait for the sequencer is not in it.
+    """
+    entries = LedgerEntry.objects.filter(attempt_id__in=list(attempt_ids))
+    newest = entries.order_by("attempt_id", "-index").distinct("attempt_id")
+    rows = newest.values_list("attempt_id", "index", "leaf_hash")
+    return {about: LogPlace(index, bytes(hash_)) for about, index, hash_ in rows if about}
 
 
 def _shown(attempts: QuerySet[VerificationAttempt]) -> QuerySet[VerificationAttempt]:

@@ -20,10 +20,12 @@ from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.integration.api.wire import free_port
+from tests.sequencing import sequencing
 from verification.conf import get_conf
 from verification.models.client import Scope
 from verification.sandbox.server import SandboxServer
 from verification.services import clients
+from verification.services.runtime import get_runtime
 
 FACE = b"\xff\xd8\xff\xe0 not a real face \xff\xd9"
 ROOT = Path(__file__).resolve().parents[3]
@@ -107,7 +109,7 @@ def live(
     sandbox_server: SandboxServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LiveSite]:
-    """Serve the site to this package's tests. What they record stays until the last of them.
+    """Serve the site, and tend its log, to this package's tests. What they record stays.
 
     The tests are marked as using the database, so that it is made; they talk to it by HTTP alone.
     """
@@ -119,7 +121,8 @@ def live(
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_ready(url, web, log)
-            yield LiveSite(url=url, pid=web.pid, sandbox=sandbox_server, log=log, **callers)
+            with sequencing(get_runtime()):
+                yield LiveSite(url=url, pid=web.pid, sandbox=sandbox_server, log=log, **callers)
         finally:
             web.terminate()
             web.wait(timeout=60)

@@ -1,9 +1,13 @@
 """Attempts over HTTP: submit, repeat, read, list, filter, page, export; and nobody else's."""
 
+import base64
 import csv
 import hashlib
 import io
+import json
 import threading
+import time
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -24,6 +28,11 @@ def sent_to_vendor(live: LiveSite, biz_no: str) -> int:
     """Return how many verify requests the vendor got for a business number."""
     entries = live.sandbox.requests.for_biz_no(biz_no)
     return sum(entry.path.endswith("/verify") for entry in entries)
+
+
+def but_its_place(attempt: dict[str, Any]) -> dict[str, Any]:
+    """Return an attempt without its place in the log, which it gets a little later."""
+    return {**attempt, "ledger": None}
 
 
 def test_a_submission_answers_201_with_the_whole_attempt(live: LiveSite) -> None:
@@ -54,7 +63,7 @@ def test_a_detail_is_what_the_submission_answered(live: LiveSite) -> None:
     submitted = live.submit(live.token("A-2")).json()
     read = live.call("GET", f"/api/v1/attempts/{submitted['id']}/")
     assert read.status_code == 200
-    assert read.json() == submitted
+    assert but_its_place(read.json()) == submitted
 
 
 def test_the_same_token_again_is_a_replay_and_the_vendor_hears_nothing(live: LiveSite) -> None:
@@ -62,7 +71,7 @@ def test_the_same_token_again_is_a_replay_and_the_vendor_hears_nothing(live: Liv
     first, second = live.submit(token), live.submit(token)
     assert (first.status_code, second.status_code) == (201, 200)
     assert second.headers["Idempotent-Replayed"] == "true"
-    assert second.json() == first.json()
+    assert but_its_place(second.json()) == first.json()
     assert sent_to_vendor(live, "A-3") == 1
 
 
@@ -198,6 +207,41 @@ def test_the_export_has_the_same_attempts_as_the_list(live: LiveSite) -> None:
     assert {row["id"] for row in rows} == made
 
 
+def test_an_export_is_on_record_and_sealed_before_its_first_byte(live: LiveSite) -> None:
+    answer = live.call("GET", "/api/v1/attempts/export.csv?subject=nobody")
+    note = base64.b64decode(answer.headers["Verification-Checkpoint"], validate=True)
+    size = int(note.splitlines()[1])
+    pages = [live.call("GET", "/api/v1/ledger/entries/").json()]
+    while following := pages[-1]["next"]:
+        pages.append(live.call("GET", following).json())
+    entries = [each for page in pages for each in page["entries"]]
+    export = answer.headers["Verification-Export"]
+    [told] = [each for each in entries if f'"export":"{export}"' in each["raw"]]
+    assert told["index"] < size
+    assert json.loads(told["raw"])["filters"].get("subject", "not named") is None
+    published = live.call("GET", f"/api/v1/ledger/checkpoint/?size={size}")
+    assert published.content == note
+
+
+def test_a_replay_names_the_place_in_the_log_that_the_first_answer_could_not(
+    live: LiveSite,
+) -> None:
+    token = live.token("SEALED")
+    first = live.submit(token)
+    assert first.json()["ledger"] is None
+    end = time.monotonic() + 10
+    while (again := live.submit(token).json())["ledger"] is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert live.call("GET", first.headers["Location"]).json()["ledger"] is not None
+    index = again["ledger"]["index"]
+    [entry] = live.call("GET", f"/api/v1/ledger/entries/?start={index}&end={index + 1}").json()[
+        "entries"
+    ]
+    assert entry["leaf_hash"] == again["ledger"]["leaf_hash"]
+    assert first.json()["id"] in entry["raw"]
+
+
 def test_a_stranger_finds_nothing_of_others_anywhere(live: LiveSite) -> None:
     token = live.token("SECRET", uuid="secret")
     own = live.submit(token).json()
@@ -208,8 +252,9 @@ def test_a_stranger_finds_nothing_of_others_anywhere(live: LiveSite) -> None:
     assert listed.json() == {"results": [], "next_cursor": None}
     assert own["id"] not in exported.text
     stolen = live.submit(token, key=live.stranger)
-    assert stolen.json()["id"] != own["id"]
-    assert stolen.json()["outcome"] == "not_completed"
+    assert (stolen.status_code, stolen.json()["code"]) == (403, "foreign_token")
+    proof = live.call("GET", f"/api/v1/attempts/{own['id']}/proof/", key=live.stranger)
+    assert (proof.status_code, proof.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -234,6 +279,10 @@ def test_a_key_without_the_scope_is_refused(live: LiveSite, method: str, path: s
         ("GET", "/api/v1/attempts/"),
         ("GET", "/api/v1/attempts/export.csv"),
         ("GET", "/api/v1/attempts/01900000-0000-7000-8000-000000000000/"),
+        ("GET", "/api/v1/attempts/01900000-0000-7000-8000-000000000000/proof/"),
+        ("GET", "/api/v1/ledger/checkpoint/"),
+        ("GET", "/api/v1/ledger/entries/"),
+        ("GET", "/api/v1/ledger/consistency/?old=0"),
     ],
 )
 @pytest.mark.parametrize("key", [None, "nonsense", "vk_000000000000_" + "A" * 43])

@@ -1,6 +1,7 @@
 """The OpenAPI description: valid, true of real answers, and fuzzed against the live site."""
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,11 @@ def test_the_description_names_every_endpoint(description: dict[str, Any]) -> No
         "/api/v1/sessions/",
         "/api/v1/attempts/",
         "/api/v1/attempts/{attempt_id}/",
+        "/api/v1/attempts/{attempt_id}/proof/",
         "/api/v1/attempts/export.csv",
+        "/api/v1/ledger/checkpoint/",
+        "/api/v1/ledger/consistency/",
+        "/api/v1/ledger/entries/",
     }
     assert description["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     for methods in description["paths"].values():
@@ -101,6 +106,10 @@ def test_real_sessions_pages_and_problems_fit_their_schemas(
     assert valid(description, "Session", live.open_session("S").json())
     page = live.call("GET", "/api/v1/attempts/?page_size=200").json()
     assert valid(description, "AttemptPage", page)
+    log = live.call("GET", "/api/v1/ledger/entries/").json()
+    assert valid(description, "LedgerEntries", log)
+    consistency = live.call("GET", "/api/v1/ledger/consistency/?old=1").json()
+    assert valid(description, "Consistency", consistency)
     problems = [
         live.call("GET", "/api/v1/attempts/?x=1"),
         live.call("GET", "/api/v1/attempts/", key=None),
@@ -110,6 +119,19 @@ def test_real_sessions_pages_and_problems_fit_their_schemas(
     ]
     for problem in problems:
         assert valid(description, "Problem", problem.json()), problem.json()
+
+
+def test_a_real_proof_fits_its_schema(live: LiveSite, description: dict[str, Any]) -> None:
+    path = live.submit(live.token("PROVED")).headers["Location"] + "proof/"
+    early = live.call("GET", path)
+    if early.status_code != 200:
+        assert (early.status_code, early.json()["code"]) == (409, "not_sealed")
+        assert valid(description, "Problem", early.json())
+    end = time.monotonic() + 20
+    while (proof := live.call("GET", path)).status_code != 200:
+        assert time.monotonic() < end
+        live.call("GET", "/api/v1/attempts/export.csv?biz_no=nobody")  # seals the log
+    assert valid(description, "Proof", proof.json()), proof.json()
 
 
 def test_a_wrong_answer_would_not_fit(live: LiveSite, description: dict[str, Any]) -> None:
@@ -132,7 +154,11 @@ def test_strings_of_the_vendor_arrive_with_their_control_characters_visible(live
         ("POST", "/api/v1/attempts/"),
         ("GET", "/api/v1/attempts/"),
         ("GET", "/api/v1/attempts/{attempt_id}/"),
+        ("GET", "/api/v1/attempts/{attempt_id}/proof/"),
         ("GET", "/api/v1/attempts/export.csv"),
+        ("GET", "/api/v1/ledger/checkpoint/"),
+        ("GET", "/api/v1/ledger/consistency/"),
+        ("GET", "/api/v1/ledger/entries/"),
     ],
 )
 def test_generated_requests_get_answers_of_the_description(

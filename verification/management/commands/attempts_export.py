@@ -1,24 +1,31 @@
-"""`attempts_export`: write attempts as CSV, to a file or to standard output."""
+"""`attempts_export`: write attempts as CSV, on record, to a file or to standard output."""
 
 import os
+import pwd
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from verification.ledger.errors import LedgerError
+from verification.ledger.note import parse_note
 from verification.lifecycle import State
 from verification.management.output_file import OutputExistsError, replaced_when_complete
 from verification.models import ApiClient
 from verification.outcomes import Outcome
 from verification.selectors.attempts import AttemptQuery
+from verification.selectors.export_columns import COLUMNS
 from verification.selectors.exports import attempts_csv
+from verification.services.exporting import ExportRecord, record_export
+from verification.services.runtime import get_runtime
 
+MAX_BY_CHARS = 150
 PROGRESS_EVERY_S = 2.0
 CLOSED_PIPE = 141
 """The exit code of a process that wrote to a reader who had left, as shells show it."""
@@ -28,15 +35,33 @@ def read_instant(text: str) -> datetime:
     """Read ISO 8601 with an offset, `2026-01-31T00:00:00Z`; without one it would be a guess."""
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError:
+        if instant.tzinfo is None:
+            raise ArgumentTypeError(f"{text!r} lacks an offset: append Z for UTC")
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ArgumentTypeError(f"{text!r} is not an ISO 8601 time") from None
-    if instant.tzinfo is None:
-        raise ArgumentTypeError(f"{text!r} lacks an offset: append Z for UTC")
-    return instant
+
+
+def read_by(text: str) -> str:
+    """Read who takes the export."""
+    if not 1 <= len(text) <= MAX_BY_CHARS or not text.isprintable():
+        raise ArgumentTypeError(f"a name has 1 to {MAX_BY_CHARS} printable characters")
+    return text
+
+
+def os_user() -> str:
+    """Return the name of the user that this process runs as, or its number."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"uid {os.geteuid()}"
 
 
 class Command(BaseCommand):
-    """Writes one snapshot of the attempts, oldest first; memory does not grow with them."""
+    """Writes one snapshot of the attempts, oldest first; memory does not grow with them.
+
+    The export is on record before its first line: the log has an entry of who took what.
+    """
 
     help = "Write attempts as CSV (docs/reference/csv.md). Without filters: all of every client."
 
@@ -59,25 +84,59 @@ class Command(BaseCommand):
             "--output", type=Path, metavar="FILE", help="readable by its owner only, complete"
         )
         parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+        parser.add_argument(
+            "--by",
+            type=read_by,
+            metavar="NAME",
+            help="who takes the export, as it stands in the log; by default the system's user",
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Exit 0 when all is written, 1 with a sentence when not, 141 when the reader left."""
         query = _query(options)
+        by = options["by"] or os_user()
         path: Path | None = options["output"]
         try:
             if path is None:
+                self._report_checkpoint(_record(query, by))
                 self._write(query, sys.stdout.buffer)
             else:
-                with replaced_when_complete(path, force=options["force"]) as file:
-                    self._write(query, file)
+                self._write_files(query, by, path, force=options["force"])
         except BrokenPipeError:
             # What is still buffered has no reader; without this the interpreter would try again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(CLOSED_PIPE) from None
         except OutputExistsError as error:
             raise CommandError(f"{error}; --force replaces it") from error
-        except (DatabaseError, OSError) as error:
+        except (DatabaseError, LedgerError, OSError) as error:
             raise CommandError(f"The export did not complete: {type(error).__name__}") from error
+
+    def _write_files(self, query: AttemptQuery, by: str, path: Path, *, force: bool) -> None:
+        """Write the lines, and beside them the checkpoint, which gets its name first."""
+        beside = path.with_name(f"{path.name}.checkpoint")
+        with replaced_when_complete(path, force=force) as file:
+            record = _record(query, by)
+            if record.checkpoint is None:
+                self._write(query, file)
+            else:
+                with replaced_when_complete(beside, force=force) as note:
+                    note.write(record.checkpoint)
+                    self._write(query, file)
+        self._report_checkpoint(record, beside)
+
+    def _report_checkpoint(self, record: ExportRecord, beside: Path | None = None) -> None:
+        """Say where the checkpoint is, or, for standard output, what it says."""
+        if record.checkpoint is None:
+            self._say(f"export {record.id}: the log has no checkpoint yet")
+            return
+        _, size, root = parse_note(record.checkpoint).text.splitlines()[:3]
+        where = f", in {beside}" if beside else ""
+        self._say(f"export {record.id}: checkpoint of size {size}, root {root}{where}")
+        if not record.is_sealed:
+            self._say("The log is not sealed over this export yet: that checkpoint is older.")
+
+    def _say(self, sentence: str) -> None:
+        self.stderr.write(sentence, style_func=str)
 
     def _write(self, query: AttemptQuery, file: BinaryIO) -> None:
         lines = size_bytes = 0
@@ -94,7 +153,18 @@ class Command(BaseCommand):
         self._report(lines, size_bytes)
 
     def _report(self, lines: int, size_bytes: int) -> None:
-        self.stderr.write(f"{lines:,} lines, {size_bytes:,} bytes", style_func=str)
+        self._say(f"{lines:,} lines, {size_bytes:,} bytes")
+
+
+def _record(query: AttemptQuery, by: str) -> ExportRecord:
+    return record_export(
+        by=by,
+        interface="command",
+        client_id=None,
+        query=query,
+        columns=[column.name for column in COLUMNS],
+        runtime=get_runtime(),
+    )
 
 
 def _query(options: dict[str, Any]) -> AttemptQuery:
