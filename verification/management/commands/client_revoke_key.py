@@ -5,7 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from verification.management.operator import operator
 from verification.models import ApiKey
+from verification.services.acting import acting_as
 from verification.services.clients import revoke_key
 from verification.services.runtime import utc_now
 
@@ -30,5 +32,6 @@ class Command(BaseCommand):
             raise CommandError(
                 "No key has this public part. A bearer key's is the 12 characters after vk_."
             )
-        revoke_key(key=key, now=utc_now())
+        with acting_as(operator()):
+            revoke_key(key=key, now=utc_now())
         self.stdout.write(f"Revoked {key.public_id} of {key.client.name}.")

@@ -1,0 +1,64 @@
+"""Changes of clients, keys and rights are entries that say who made them."""
+
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.test import Client
+
+from verification.ledger.canonical import parse
+from verification.models import StagedEntry
+from verification.services.acting import acting_as
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def staged() -> list[dict[str, object]]:
+    """Return what is staged, and clear it from the mind of the test by number."""
+    return [parse(bytes(each.raw)) for each in StagedEntry.objects.order_by("no")]
+
+
+def test_a_command_names_the_account_that_ran_it() -> None:
+    before = len(staged())
+    call_command("client_create", "onboarding", stdout=StringIO())
+    new = staged()[before:]
+    assert [each["kind"] for each in new] == ["client.changed", "client.key_changed"]
+    assert all(str(each["by"]).startswith("command:") for each in new)
+
+
+def test_a_form_of_the_admin_names_the_member_of_staff(client: Client) -> None:
+    User.objects.create_superuser("root", password="a-long-password")
+    officer = User.objects.create_user("officer", password="another-password", is_staff=True)
+    group = Group.objects.get_or_create(name="auditor")[0]
+    client.login(username="root", password="a-long-password")
+    before = len(staged())
+    form = {
+        "username": "officer",
+        "is_active": "on",
+        "is_staff": "on",
+        "groups": [str(group.pk)],
+        "date_joined_0": "2026-01-01",
+        "date_joined_1": "00:00:00",
+    }
+    answer = client.post(f"/admin/auth/user/{officer.pk}/change/", form)
+    assert answer.status_code == 302
+    [joined] = staged()[before:]
+    assert (joined["kind"], joined["what"], joined["change"]) == ("role.changed", "member", "set")
+    assert (joined["by"], joined["user"], joined["name"]) == ("root", str(officer.pk), "auditor")
+
+
+def test_nobody_is_named_after_the_work_is_done() -> None:
+    with acting_as("somebody"):
+        User.objects.create_user("one")
+    User.objects.create_user("two")
+    *_, one, two = staged()
+    assert (one["by"], two["by"]) == ("somebody", None)
+
+
+def test_raw_sql_is_recorded_too_with_the_role_that_was_connected() -> None:
+    user = User.objects.create_user("mallory")
+    User.objects.filter(pk=user.pk).update(is_superuser=True)
+    entry = staged()[-1]
+    assert (entry["what"], entry["is_superuser"], entry["by"]) == ("account", True, None)
+    assert entry["db_role"]
