@@ -1,7 +1,7 @@
 """Triggers: records stay as they were written, and changes of who may do what are entries.
 
-Plain plpgsql. Every function fixes its search path, so that nothing of another schema can take
-the place of an operator or a function.
+Plain plpgsql. Every function finds operators and functions in pg_catalog only and names ours with
+their schema, so that nothing that somebody else made can take their place.
 """
 
 import re
@@ -55,7 +55,8 @@ def _columns(row: str, names: tuple[str, ...]) -> str:
 
 
 def _same(names: tuple[str, ...]) -> str:
-    return f"ROW({_columns('NEW', names)}) IS NOT DISTINCT FROM ROW({_columns('OLD', names)})"
+    """Compare bytes: 84.30 and 84.3 are equal, but not the same record."""
+    return f"(ROW({_columns('NEW', names)})::record *= ROW({_columns('OLD', names)})::record)"
 
 
 def _empty(names: tuple[str, ...]) -> str:
@@ -69,45 +70,54 @@ DECLARE
     step text;
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        PERFORM verification_refuse_row(TG_TABLE_NAME, 'an attempt is never deleted');
+        RAISE EXCEPTION '%: an attempt is never deleted', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
     END IF;
     IF TG_OP = 'INSERT' THEN
         IF NEW.state <> 'accepted' OR NEW.send_no <> 0
             OR NOT {_empty(("sent_at", "deadline_at", *ATTEMPT_ERROR, *ATTEMPT_RESULT, *LATER))}
         THEN
-            PERFORM verification_refuse_row(TG_TABLE_NAME, 'an attempt begins as accepted');
+            RAISE EXCEPTION '%: an attempt begins as accepted', TG_TABLE_NAME
+                USING ERRCODE = 'restrict_violation';
         END IF;
         RETURN NEW;
     END IF;
     step := OLD.state || '>' || NEW.state;
     IF NOT {_same(ATTEMPT_FIXED)} THEN
-        PERFORM verification_refuse_row(TG_TABLE_NAME, 'what was accepted is fixed');
+        RAISE EXCEPTION '%: what was accepted is fixed', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
     ELSIF step IN ('accepted>sending', 'not_sent>sending') THEN
         IF NEW.send_no <> OLD.send_no + 1 OR num_nulls(NEW.sent_at, NEW.deadline_at) > 0
             OR NOT {_empty((*ATTEMPT_ERROR, *ATTEMPT_RESULT, *LATER))}
         THEN
-            PERFORM verification_refuse_row(TG_TABLE_NAME, 'a send writes its own columns only');
+            RAISE EXCEPTION '%: a send writes its own columns only', TG_TABLE_NAME
+                USING ERRCODE = 'restrict_violation';
         END IF;
     ELSIF step IN ('accepted>not_sent', 'sending>not_sent') THEN
         IF NOT ({_same(ATTEMPT_SEND)} AND {_empty((*ATTEMPT_RESULT, *LATER))}) THEN
-            PERFORM verification_refuse_row(TG_TABLE_NAME, 'what was not sent has no result');
+            RAISE EXCEPTION '%: what was not sent has no result', TG_TABLE_NAME
+                USING ERRCODE = 'restrict_violation';
         END IF;
     ELSIF step IN ('sending>answered', 'sending>rejected', 'sending>in_doubt') THEN
         IF NOT ({_same(ATTEMPT_SEND)} AND {_empty(("reconciled_at", "closing_reason"))}) THEN
-            PERFORM verification_refuse_row(TG_TABLE_NAME, 'a settlement leaves the send as it is');
+            RAISE EXCEPTION '%: a settlement leaves the send as it is', TG_TABLE_NAME
+                USING ERRCODE = 'restrict_violation';
         END IF;
     ELSIF step = 'in_doubt>answered' THEN
         IF NOT {_same((*ATTEMPT_SEND, "settled_at"))} OR NEW.reconciled_at IS NULL THEN
-            PERFORM verification_refuse_row(TG_TABLE_NAME, 'a reconciliation leaves the send as it is');
+            RAISE EXCEPTION '%: a reconciliation leaves the send as it is', TG_TABLE_NAME
+                USING ERRCODE = 'restrict_violation';
         END IF;
     ELSIF step = 'in_doubt>closed' THEN
         IF NOT {_same((*ATTEMPT_SEND, "settled_at", *ATTEMPT_ERROR, *ATTEMPT_RESULT))}
             OR NEW.reconciled_at IS NULL
         THEN
-            PERFORM verification_refuse_row(TG_TABLE_NAME, 'closing adds a reason and a time only');
+            RAISE EXCEPTION '%: closing adds a reason and a time only', TG_TABLE_NAME
+                USING ERRCODE = 'restrict_violation';
         END IF;
     ELSE
-        PERFORM verification_refuse_row(TG_TABLE_NAME, 'there is no way from ' || step);
+        RAISE EXCEPTION '%: there is no way from %', TG_TABLE_NAME, step
+            USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END"""
@@ -115,27 +125,32 @@ END"""
 EVIDENCE_KEY = """
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        PERFORM verification_refuse_row(TG_TABLE_NAME, 'a key is erased, never deleted');
+        RAISE EXCEPTION '%: a key is erased, never deleted', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
     END IF;
     IF TG_OP = 'INSERT' THEN
         IF NEW.erased_at IS NOT NULL THEN
-            PERFORM verification_refuse_row(TG_TABLE_NAME, 'a key does not begin as erased');
+            RAISE EXCEPTION '%: a key does not begin as erased', TG_TABLE_NAME
+                USING ERRCODE = 'restrict_violation';
         END IF;
         RETURN NEW;
     END IF;
     IF ROW(NEW.attempt_id, NEW.created_at) IS DISTINCT FROM ROW(OLD.attempt_id, OLD.created_at)
         OR OLD.erased_at IS NOT NULL
     THEN
-        PERFORM verification_refuse_row(TG_TABLE_NAME, 'a key stays whose it is, erased for ever');
+        RAISE EXCEPTION '%: a key stays whose it is, erased for ever', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
     ELSIF NEW.erased_at IS NULL THEN
-        IF NEW.kek_id = OLD.kek_id THEN
-            PERFORM verification_refuse_row(TG_TABLE_NAME, 'a key is wrapped anew by another only');
+        IF NEW.kek_id = OLD.kek_id OR NEW.sealed = OLD.sealed THEN
+            RAISE EXCEPTION '%: a key is wrapped anew by another only', TG_TABLE_NAME
+                USING ERRCODE = 'restrict_violation';
         END IF;
     ELSIF NEW.kek_id <> OLD.kek_id OR NOT EXISTS (
         SELECT FROM {schema}.verification_erasure AS erasure
         WHERE erasure.attempt_id = NEW.attempt_id AND erasure.decision = 'approved'
     ) THEN
-        PERFORM verification_refuse_row(TG_TABLE_NAME, 'an erasure needs the approval of another');
+        RAISE EXCEPTION '%: an erasure needs the approval of another', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END"""
@@ -143,11 +158,13 @@ END"""
 ERASURE = """
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        PERFORM verification_refuse_row(TG_TABLE_NAME, 'a request is decided, never deleted');
+        RAISE EXCEPTION '%: a request is decided, never deleted', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
     END IF;
     IF TG_OP = 'INSERT' THEN
         IF NEW.decision IS NOT NULL THEN
-            PERFORM verification_refuse_row(TG_TABLE_NAME, 'a request begins undecided');
+            RAISE EXCEPTION '%: a request begins undecided', TG_TABLE_NAME
+                USING ERRCODE = 'restrict_violation';
         END IF;
         RETURN NEW;
     END IF;
@@ -157,7 +174,8 @@ BEGIN
         IS DISTINCT FROM ROW(OLD.id, OLD.attempt_id, OLD.legal_basis, OLD.reason,
                OLD.requested_by_id, OLD.requested_at)
     THEN
-        PERFORM verification_refuse_row(TG_TABLE_NAME, 'a request is decided once');
+        RAISE EXCEPTION '%: a request is decided once', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END"""
@@ -165,11 +183,13 @@ END"""
 CLIENT = """
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        PERFORM verification_refuse_row(TG_TABLE_NAME, 'a client is switched off, never deleted');
+        RAISE EXCEPTION '%: a client is switched off, never deleted', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
     END IF;
     IF TG_OP = 'UPDATE' AND ROW(NEW.id, NEW.created_at) IS DISTINCT FROM ROW(OLD.id, OLD.created_at)
     THEN
-        PERFORM verification_refuse_row(TG_TABLE_NAME, 'who a client is stays');
+        RAISE EXCEPTION '%: who a client is stays', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END"""
@@ -177,7 +197,8 @@ END"""
 API_KEY = """
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        PERFORM verification_refuse_row(TG_TABLE_NAME, 'a key is revoked, never deleted');
+        RAISE EXCEPTION '%: a key is revoked, never deleted', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
     END IF;
     IF TG_OP = 'INSERT' THEN
         RETURN NEW;
@@ -187,9 +208,11 @@ BEGIN
         IS DISTINCT FROM ROW(OLD.id, OLD.client_id, OLD.kind, OLD.public_id, OLD.secret_sha256,
            OLD.created_at, OLD.expires_at)
         OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS DISTINCT FROM OLD.revoked_at)
-        OR (NEW.secret_sealed IS DISTINCT FROM OLD.secret_sealed AND NEW.kek_id = OLD.kek_id)
+        OR (NEW.secret_sealed IS DISTINCT FROM OLD.secret_sealed)
+            <> (NEW.kek_id IS DISTINCT FROM OLD.kek_id)
     THEN
-        PERFORM verification_refuse_row(TG_TABLE_NAME, 'a key is revoked or wrapped anew, no more');
+        RAISE EXCEPTION '%: a key is revoked or wrapped anew, no more', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END"""
@@ -205,14 +228,16 @@ BEGIN
     RAISE EXCEPTION '% on % is refused: its rows stay as they were written', TG_OP, TG_TABLE_NAME
         USING ERRCODE = 'restrict_violation';
 END""",
-    # A row leaves the stage only when it stands in the log.
+    # A row leaves the stage only when it stands in the log, or when its hash does in a refusal.
     "verification_guard_leaving": """
 BEGIN
     IF EXISTS (
         SELECT FROM gone WHERE NOT EXISTS (
             SELECT FROM {schema}.verification_ledger_entry AS entry
             WHERE entry.staged_no = gone.no
-                AND (entry.raw = gone.raw OR entry.kind = 'entry.refused')
+                AND (entry.raw = gone.raw OR entry.kind = 'entry.refused' AND position(
+                    encode(sha256(decode('00', 'hex') || gone.raw), 'hex')
+                    IN convert_from(entry.raw, 'UTF8')) > 0)
         )
     ) THEN
         RAISE EXCEPTION 'a staged entry leaves for the log only'
@@ -222,28 +247,28 @@ BEGIN
 END""",
 }
 
-REFUSE_ROW = """
-    CREATE FUNCTION verification_refuse_row(name text, why text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, {schema}, pg_temp AS $body$
-    BEGIN
-        RAISE EXCEPTION '%: %', name, why USING ERRCODE = 'restrict_violation';
-    END $body$
-"""
-
 # docs/formats/entry.md: flat, keys sorted by their bytes, no white space.
 STAGE_FACTS = """
     CREATE FUNCTION verification_stage(facts jsonb) RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, {schema}, pg_temp AS $body$
-        INSERT INTO {schema}.verification_ledger_stage (raw)
-        SELECT convert_to(
-            '{{' || string_agg(to_json(key)::text || ':' || value::text, ',' ORDER BY key COLLATE "C")
-            || '}}', 'UTF8')
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+    DECLARE
+        entry text;
+    BEGIN
+        SELECT '{{' || string_agg(
+            to_json(key)::text || ':' || value::text, ',' ORDER BY key COLLATE "C") || '}}'
+        INTO entry
         FROM jsonb_each(facts || jsonb_build_object(
-            'at', verification_utc(clock_timestamp()),
-            'by', nullif(current_setting('verification.actor', true), ''),
+            'at', {schema}.verification_utc(clock_timestamp()),
+            'by', nullif(left(current_setting('verification.actor', true), 200), ''),
             'db_role', session_user::text
-        ))
-    $body$
+        ));
+        IF octet_length(entry) > 65536 THEN
+            RAISE EXCEPTION 'what does not fit into an entry cannot be changed'
+                USING ERRCODE = 'restrict_violation';
+        END IF;
+        INSERT INTO {schema}.verification_ledger_stage (raw)
+        VALUES (convert_to(entry, 'UTF8'));
+    END $body$
 """
 UTC = """
     CREATE FUNCTION verification_utc(moment timestamptz) RETURNS text
@@ -260,8 +285,8 @@ FACTS = {
         'kind', 'client.key_changed', 'key', r.id, 'client', r.client_id, 'key_kind', r.kind,
         'public_id', r.public_id,
         'secret_digest', encode(sha256(coalesce(r.secret_sha256, r.secret_sealed)), 'hex'),
-        'kek_id', r.kek_id, 'created', verification_utc(r.created_at),
-        'expires', verification_utc(r.expires_at), 'revoked', verification_utc(r.revoked_at))""",
+        'kek_id', r.kek_id, 'created', {schema}.verification_utc(r.created_at),
+        'expires', {schema}.verification_utc(r.expires_at), 'revoked', {schema}.verification_utc(r.revoked_at))""",
     "{user}": """jsonb_build_object(
         'kind', 'role.changed', 'change', '{change}', 'what', 'account', 'user', r.{user_pk}::text,
         'name', r.{username}, 'is_active', r.is_active, 'is_staff', r.is_staff,
@@ -284,6 +309,22 @@ FACTS = {
 }
 """What is staged of a row `r`, by table; `{change}` is `set` or `removed`."""
 
+IDENTITY = {
+    "verification_client": ("id",),
+    "verification_api_key": ("id",),
+    "{user}": ("{user_pk}",),
+    "auth_group": ("id",),
+    "{user_groups}": ("{user_fk}", "group_id"),
+    "{user_permissions}": ("{user_fk}", "permission_id"),
+    "auth_group_permissions": ("group_id", "permission_id"),
+}
+"""The columns that say whom or what a row is about: where they change, the old one is removed."""
+
+RENAMED = """jsonb_build_object(
+    'kind', 'role.changed', 'change', 'set', 'what', 'permission', 'permission', NEW.id::text,
+    'content_type', NEW.content_type_id::text, 'name', NEW.codename)"""
+
+
 def install(apps, schema_editor):
     with schema_editor.connection.cursor() as cursor:
         cursor.execute("SELECT quote_ident(current_schema())")
@@ -294,19 +335,19 @@ def install(apps, schema_editor):
 
 
 def _statements(schema):
-    path = f"SET search_path = pg_catalog, {schema}, pg_temp"
-    yield REFUSE_ROW.format(schema=schema)
+    path = "SET search_path = pg_catalog, pg_temp"
     for name, body in FUNCTIONS.items():
         text = body.replace("{schema}", schema)
         yield f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {path} AS $body${text} $body$"
     for table in KEPT:
-        yield from _trigger(table, "rows", "BEFORE UPDATE OR DELETE", "verification_refuse")
+        when = "BEFORE UPDATE OR DELETE"
+        yield from _trigger(table, "rows", when, "verification_refuse", each="ROW")
     for table, function in STEPPING.items():
         when = "BEFORE INSERT OR UPDATE OR DELETE"
         yield from _trigger(table, "rows", when, function, each="ROW")
     for table in (*KEPT, *STEPPING, STAGE):
         yield from _trigger(table, "truncate", "BEFORE TRUNCATE", "verification_refuse")
-    yield from _trigger(STAGE, "rows", "BEFORE UPDATE", "verification_refuse")
+    yield from _trigger(STAGE, "rows", "BEFORE UPDATE", "verification_refuse", each="ROW")
     leaving = "verification_guard_leaving"
     yield from _trigger(STAGE, "leaving", "AFTER DELETE", leaving, "REFERENCING OLD TABLE AS gone")
     yield UTC
@@ -340,35 +381,60 @@ def _watchers(schema, path):
         table = key.format(**names)
         present = facts.format(**names, change="set")
         gone = facts.format(**names, change="removed")
+        identity = tuple(each.format(**names) for each in IDENTITY[key])
         function = f"verification_watch_{table}"
-        after, before = (re.sub(r"\br\.", f"{row}.", present) for row in ("NEW", "OLD"))
         yield f"""
             CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql {path} AS $body$
-            DECLARE
-                r record;
             BEGIN
-                IF TG_OP = 'DELETE' THEN
-                    r := OLD;
-                    PERFORM verification_stage({gone});
+                IF TG_OP = 'TRUNCATE' THEN
+                    PERFORM {schema}.verification_stage({gone}) FROM {schema}.{table} AS r;
                     RETURN NULL;
                 END IF;
-                r := NEW;
-                IF TG_OP = 'INSERT' THEN
-                    PERFORM verification_stage({present});
-                ELSIF {after} <> {before} THEN
-                    PERFORM verification_stage({present});
+                IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND NOT {_same(identity)} THEN
+                    PERFORM {schema}.verification_stage({_of("OLD", gone)});
+                END IF;
+                IF TG_OP = 'INSERT'
+                    OR TG_OP = 'UPDATE' AND {_of("NEW", present)} <> {_of("OLD", present)}
+                THEN
+                    PERFORM {schema}.verification_stage({_of("NEW", present)});
                 END IF;
                 RETURN NULL;
             END $body$
         """
-        trigger = f"{table}_watch"
-        yield (
-            f"CREATE TRIGGER {trigger} AFTER INSERT OR UPDATE OR DELETE ON {table} "
-            f"FOR EACH ROW EXECUTE FUNCTION {function}()"
-        )
-        yield f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
+        yield from _watch(table, "watch", "AFTER INSERT OR UPDATE OR DELETE", function, "ROW")
+        yield from _watch(table, "watch_truncate", "BEFORE TRUNCATE", function, "STATEMENT")
         # What was there before the log begins with an entry, too.
-        yield f"SELECT verification_stage({present}) FROM {table} AS r"
+        yield f"SELECT {schema}.verification_stage({present}) FROM {table} AS r"
+    yield from _permissions(schema, path)
+
+
+def _permissions(schema, path):
+    """Stage an entry when a permission becomes another one for all who hold it."""
+    yield f"""
+        CREATE FUNCTION verification_watch_auth_permission() RETURNS trigger
+        LANGUAGE plpgsql {path} AS $body$
+        BEGIN
+            IF NOT {_same(("id", "content_type_id", "codename"))} THEN
+                PERFORM {schema}.verification_stage({RENAMED});
+            END IF;
+            RETURN NULL;
+        END $body$
+    """
+    function = "verification_watch_auth_permission"
+    yield from _watch("auth_permission", "watch", "AFTER UPDATE", function, "ROW")
+
+
+def _of(row, facts):
+    return re.sub(r"\br\.", f"{row}.", facts)
+
+
+def _watch(table, name, when, function, each):
+    trigger = f"{table}_{name}"
+    yield (
+        f"CREATE TRIGGER {trigger} {when} ON {table} "
+        f"FOR EACH {each} EXECUTE FUNCTION {function}()"
+    )
+    yield f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
 
 
 class Migration(migrations.Migration):

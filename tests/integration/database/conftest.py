@@ -1,0 +1,93 @@
+"""Fixtures of the tests that attack the database itself."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.utils import Error
+
+from tests.factories import NOON, make_attempt, make_bearer_key, make_evidence, make_session
+from verification.ledger.canonical import canonical
+from verification.models import (
+    Erasure,
+    LedgerCheckpoint,
+    LedgerCosignature,
+    LedgerVerification,
+    Reveal,
+    SpentSign,
+)
+from verification.services.runtime import Runtime
+from verification.services.sequencing import tend_log
+from verification.services.staging import stage
+
+RESTRICT_VIOLATION = "23001"
+"""What the guards raise, and in these tables nothing else does."""
+
+
+@pytest.fixture
+def furnished(db: None, runtime: Runtime) -> None:
+    """Put a row into every guarded table."""
+    session = make_session()
+    attempt = make_attempt("verified", client=session.client, session=session)
+    make_evidence(attempt, "image_best")
+    make_bearer_key(session.client)
+    asking = User.objects.create(username="asks")
+    Erasure.objects.create(
+        id=uuid4(),
+        attempt=attempt,
+        legal_basis="subject_request",
+        reason="asked by letter",
+        requested_by=asking,
+        requested_at=NOON,
+    )
+    Reveal.objects.create(
+        id=uuid4(),
+        attempt=attempt,
+        evidence=attempt.evidence.get(),
+        kind="image_best",
+        officer=asking,
+        officer_name="asks",
+        purpose="review",
+        reason="second look",
+        revealed_at=NOON,
+    )
+    SpentSign.objects.create(
+        key=session.client.keys.get(), digest=b"\x07" * 32, spent_at=NOON + timedelta(hours=1)
+    )
+    tend_log(runtime=runtime)
+    LedgerCosignature.objects.create(
+        checkpoint=LedgerCheckpoint.objects.get(), witness="w", line="x", cosigned_at=NOON
+    )
+    LedgerVerification.objects.create(
+        id=uuid4(), started_at=NOON, finished_at=NOON, size=1, attempts=1, result="held"
+    )
+    stage([canonical({"kind": "test.staged"})])
+    # Deferred checks would make TRUNCATE fail for another reason.
+    execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def execute(statement: str, *values: Any) -> None:
+    """Run one statement; without values, percent signs are its own."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, list(values) if values else None)
+
+
+def refusal(attack: Callable[[], object]) -> str:
+    """Return the SQLSTATE with which an attack ends, and undo it; empty if it is not refused."""
+    try:
+        with transaction.atomic():
+            attack()
+            transaction.set_rollback(True)
+    except Error as error:
+        return str(getattr(error.__cause__, "sqlstate", ""))
+    return ""
+
+
+@pytest.fixture
+def scratch(db: None) -> None:
+    """Make a schema that attacks fill, gone with the test's transaction."""
+    execute("CREATE SCHEMA scratch")
