@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import Client
 
-from tests.conftest import OpenToken
 from tests.integration.ledger.lives import Lives, ahead, drain, seal
 from tests.owner import unguarded
 from verification.ledger.canonical import canonical, parse
@@ -31,12 +30,6 @@ CONSISTENCY = "/api/v1/ledger/consistency/"
 WITNESS = SigningKey("witness.example/w1", SignatureType.COSIGNATURE, b"w" * 32)
 
 Get = Callable[..., Any]
-
-
-@pytest.fixture
-def lives(client_app: ApiClient, runtime: Runtime, open_token: OpenToken) -> Lives:
-    """Return what leads attempts through their lives."""
-    return Lives(client_app, runtime, open_token)
 
 
 @pytest.fixture
