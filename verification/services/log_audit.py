@@ -1,6 +1,6 @@
 """Read the stored log as an auditor does: entries, tree, signatures, times, anchors."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -109,7 +109,7 @@ class LogAudit:
         found, self._faults = self._faults, []
         yield from found
 
-    def _entries(self) -> Iterator[Entry]:
+    def _entries(self) -> Generator[Entry, None, None]:
         clock = _Clock()
         start = self._start.checkpoint.size if self._start else 0
         with self._connection.cursor("audit_log") as cursor:
@@ -127,7 +127,7 @@ class LogAudit:
                 self._faults += clock.check(index, kind, raw)
                 yield index, raw
 
-    def _checkpoints(self) -> Iterator[SealedCheckpoint]:
+    def _checkpoints(self) -> Generator[SealedCheckpoint, None, None]:
         """Return the stored checkpoints and the anchors, by size, each note once."""
         stored = self._stored()
         time_s = self._start.time_s if self._start else 0
@@ -183,7 +183,7 @@ class _Clock:
         self._latest: tuple[str, int] = ("", 0)
 
     def check(self, index: int, kind: str, raw: bytes) -> Iterator[Fault]:
-        at = raw[AT].decode("ascii", "replace") if raw.startswith(FIRST) else ""
+        at = raw[AT].decode("ascii", "replace") if raw.startswith(FIRST) else _read_at(raw)
         if at < self._floor:
             yield Fault(FaultCode.TIME, "its time lies before the heartbeat before it", index)
         self._latest = max(self._latest, (at, index))
@@ -198,6 +198,15 @@ class _Clock:
                 why = "its time lies behind the heartbeat after it"
                 yield Fault(FaultCode.TIME, why, self._latest[1])
             self._floor, self._latest = _stamp(moment - TOLERANCE), ("", 0)
+
+
+def _read_at(raw: bytes) -> str:
+    """Return the time of an entry that has a name before it; empty without one."""
+    try:
+        at = parse(raw).get("at")
+    except CanonicalError:
+        return ""
+    return at if isinstance(at, str) else ""
 
 
 def _stamp(moment: datetime) -> str:

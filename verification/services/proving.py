@@ -70,9 +70,9 @@ def _dossier(session: psycopg.Connection[Any], attempt_id: UUID) -> Dossier:
 
 def _indexes(dossier: Dossier, size: int) -> Iterator[int]:
     for entry in dossier.entries:
-        if entry.index is None or entry.index >= size:
+        if entry.place is None or entry.place >= size:
             raise NotSealedError("No checkpoint covers every entry of the attempt yet.")
-        yield entry.index
+        yield entry.place
 
 
 def _hashes(indexes: Sequence[int], size: int) -> Hashes:
@@ -91,7 +91,7 @@ def _attempt(dossier: Dossier, newest: LedgerCheckpoint, hashes: Hashes) -> Prov
 def _entry(
     entry: EntryRow, dossier: Dossier, newest: LedgerCheckpoint, hashes: Hashes
 ) -> ProvedEntry:
-    index = entry.index or 0
+    index = entry.place or 0
     proof = plan_inclusion(index, newest.size).assemble(hashes)
     verify_inclusion(
         leaf=leaf_hash(entry.raw),
@@ -128,7 +128,10 @@ def _texts(said: Mapping[str, Json], dossier: Dossier) -> dict[str, str | None]:
     if record is None:
         return {}
     about = {said.get("reveal"), said.get("erasure")}
-    reasons = [each.reason for each in (*dossier.reveals, *dossier.erasures) if each.id in about]
+    reasons = [
+        *(each.reason for each in dossier.reveals if each.id in about),
+        *(each.reason for each in dossier.erasures if each.id in about),
+    ]
     return {
         "biz_no": record.biz_no,
         "subject": record.subject,

@@ -86,7 +86,7 @@ class _Check:
         yield from self._counts(record)
 
     def _fault(self, code: FaultCode, sentence: str, entry: EntryRow | None = None) -> Fault:
-        index = entry.index if entry else None
+        index = entry.place if entry else None
         return Fault(code, sentence, index=index, attempt_id=UUID(self._dossier.attempt))
 
     def _key(self) -> Iterator[Fault]:

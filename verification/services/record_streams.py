@@ -77,10 +77,10 @@ class Record(NamedTuple):
 
 
 class EntryRow(NamedTuple):
-    """An entry about an attempt; `index` is None while it is staged."""
+    """An entry about an attempt; `place` is its index, None while it is staged."""
 
     attempt: str
-    index: int | None
+    place: int | None
     kind: str
     raw: bytes
 
@@ -203,9 +203,10 @@ def snapshot(access: Literal["READ ONLY", "READ WRITE"]) -> Iterator[psycopg.Con
 
 def user_table() -> UserTable:
     """Return where the names of staff stand."""
-    meta = get_user_model()._meta  # noqa: SLF001 - documented in spite of its name
-    name = meta.get_field(get_user_model().USERNAME_FIELD)
-    return UserTable(meta.db_table, meta.pk.column, str(name.column))
+    user = get_user_model()
+    meta = user._meta  # noqa: SLF001 - documented in spite of its name
+    columns = {each.name: str(each.column) for each in meta.concrete_fields}
+    return UserTable(meta.db_table, str(meta.pk.column), columns[user.USERNAME_FIELD])
 
 
 def dossiers(

@@ -58,7 +58,7 @@ def tend_log(*, runtime: Runtime) -> int:
         if not _has_lock():
             return 0
         size = log_size()
-        batch = [_read(no, bytes(raw), runtime.now()) for no, raw in _staged()]
+        batch = [_read(no, raw, runtime.now()) for no, raw in _staged()]
         key = runtime.conf.ledger_key
         is_sealing = key is not None and _is_due(batch, runtime)
         own = _own_entries(runtime) if is_sealing else []
@@ -81,7 +81,8 @@ def _has_lock() -> bool:
 
 
 def _staged() -> Sequence[tuple[int, bytes]]:
-    return list(StagedEntry.objects.order_by("no").values_list("no", "raw")[:BATCH])
+    waiting = StagedEntry.objects.order_by("no").values_list("no", "raw")[:BATCH]
+    return [(no, bytes(raw)) for no, raw in waiting]
 
 
 def _read(no: int, raw: bytes, now: datetime) -> Sequenced:

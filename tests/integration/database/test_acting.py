@@ -1,6 +1,7 @@
 """Changes of clients, keys and rights are entries that say who made them."""
 
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -14,8 +15,8 @@ from verification.services.acting import acting_as
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def staged() -> list[dict[str, object]]:
-    """Return what is staged, and clear it from the mind of the test by number."""
+def staged() -> list[dict[str, Any]]:
+    """Return what is staged, in its order."""
     return [parse(bytes(each.raw)) for each in StagedEntry.objects.order_by("no")]
 
 

@@ -52,11 +52,11 @@ JSON = st.recursive(
     | st.booleans()
     | st.integers()
     | st.decimals(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",))),
+    | st.text(st.characters(exclude_characters="\0", codec="utf-8")),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",))),
+            st.text(st.characters(exclude_characters="\0", codec="utf-8")),
             inner,
             max_size=4,
         )

@@ -1,5 +1,6 @@
 """The sequencer: every staged entry gets one place, in order, all or nothing."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -39,7 +40,7 @@ def drain(runtime: Runtime) -> None:
 def numbers() -> list[int]:
     """Return the counted entries in the order of the log."""
     rows = LedgerEntry.objects.filter(kind="test.counted").order_by("index")
-    return [parse(bytes(each.raw))["number"] for each in rows]
+    return [int(str(parse(bytes(each.raw))["number"])) for each in rows]
 
 
 def check_log(runtime: Runtime) -> int:
@@ -196,7 +197,7 @@ def test_the_policy_is_an_entry_when_it_changes_and_not_else(runtime: Runtime) -
         stage([canonical({"kind": "export.created"})])
         drain(each)
     said = LedgerEntry.objects.filter(kind="policy.changed").order_by("index")
-    limits = [parse(bytes(each.raw))["policy"]["reveals_per_hour"] for each in said]
+    limits = [json.loads(bytes(each.raw))["policy"]["reveals_per_hour"] for each in said]
     assert limits == [30, 5]
 
 
