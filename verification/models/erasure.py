@@ -8,6 +8,11 @@ from django.db.models import F, Q
 
 from verification.models.attempt import VerificationAttempt
 
+ERASURE_REQUESTED = "evidence.erasure_requested"
+ERASURE_REFUSED = "evidence.erasure_refused"
+ERASED = "evidence.erased"
+"""Kinds of the log's entries about erasures."""
+
 
 class LegalBasis(models.TextChoices):
     """Why evidence must go."""

@@ -9,6 +9,10 @@ from django.db.models import Q
 from verification.models.attempt import VerificationAttempt
 from verification.models.evidence import Evidence
 
+REVEALED = "evidence.revealed"
+REVEAL_REFUSED = "evidence.reveal_refused"
+"""Kinds of the log's entries about reveals."""
+
 
 class Purpose(models.TextChoices):
     """Why biometric data is looked at; the reason says the rest."""

@@ -17,6 +17,7 @@ from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
 from verification.ledger.canonical import MAX_BYTES, Json, parse
 from verification.ledger.commitment import Committer
 from verification.ledger.errors import CanonicalError
+from verification.models import erasure, reveal
 from verification.models.attempt import threshold_column
 from verification.models.fields import jsonb_text, plain_text
 
@@ -51,8 +52,8 @@ ACCEPTED = "attempt.accepted"
 SETTLED = "attempt.settled"
 RECONCILED = "attempt.reconciled"
 KEPT = "evidence.kept"
-REVEALED = "evidence.revealed"
-ERASED = "evidence.erased"
+REVEALED = reveal.REVEALED
+ERASED = erasure.ERASED
 EXPORTED = "export.created"
 ROTATED = "key.rotated"
 POLICY = "policy.changed"

@@ -10,9 +10,21 @@ ServiceError
 |-- NotInDoubtError             only an attempt in doubt can be reconciled
 |-- UnknownAttemptError         there is no such attempt
 |-- NotSealedError              no checkpoint covers it yet
+|-- NotPermittedError           the person's role does not include it
+|-- BadReasonError              a reason that would tell nobody why
+|-- UnknownEvidenceError        there is no such item of evidence
+|-- EvidenceErasedError         its key was destroyed on purpose
+|-- EvidenceBrokenError         it does not open, though nobody erased it
+|-- RevealLimitError            this person saw as much as an hour allows
+|-- UnknownErasureError         there is no such request
+|-- NothingToEraseError         no evidence was kept with the attempt
+|-- ErasurePendingError         a request about the attempt waits for its decision
+|-- ErasureDecidedError         the request was decided before
+|-- FourEyesError               who asked for it cannot decide it
 `-- LedgerRefusalError          the log must not be continued as it stands
 """
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -90,6 +102,76 @@ class NotSealedError(ServiceError):
     """Repeat a little later: a checkpoint is made every half minute."""
 
     code = "not_sealed"
+
+
+class NotPermittedError(ServiceError):
+    """Repeating is useless until an operator gives the permission."""
+
+    code = "not_permitted"
+
+
+class BadReasonError(ServiceError):
+    """Repeat with a reason that says why."""
+
+    code = "bad_reason"
+
+
+class UnknownEvidenceError(ServiceError):
+    """Repeating is useless."""
+
+    code = "not_found"
+
+
+class EvidenceErasedError(ServiceError):
+    """Nothing is broken, and nobody can open it any more; `erased_at` says since when."""
+
+    code = "evidence_erased"
+
+    def __init__(self, sentence: str, *, erased_at: datetime) -> None:
+        super().__init__(sentence)
+        self.erased_at = erased_at
+
+
+class EvidenceBrokenError(ServiceError):
+    """An operator must look: the keyring lacks a key, or bytes were altered."""
+
+    code = "evidence_broken"
+
+
+class RevealLimitError(ServiceError):
+    """Repeat later: the refusal is on record."""
+
+    code = "reveal_limit"
+
+
+class UnknownErasureError(ServiceError):
+    """Repeating is useless."""
+
+    code = "not_found"
+
+
+class NothingToEraseError(ServiceError):
+    """Repeating is useless."""
+
+    code = "nothing_to_erase"
+
+
+class ErasurePendingError(ServiceError):
+    """Repeating is useless until the open request is decided."""
+
+    code = "erasure_pending"
+
+
+class ErasureDecidedError(ServiceError):
+    """Repeating is useless: a request is decided once."""
+
+    code = "erasure_decided"
+
+
+class FourEyesError(ServiceError):
+    """Somebody else must decide, superusers included."""
+
+    code = "four_eyes"
 
 
 class LedgerRefusalError(ServiceError):

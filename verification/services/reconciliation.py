@@ -17,6 +17,7 @@ from verification.services.runtime import Runtime
 from verification.services.sealing import add_evidence, open_evidence
 from verification.services.settlement import Settlement, settlement_of_answer
 from verification.services.staging import stage
+from verification.vault.errors import ErasedError
 
 
 def attempts_in_doubt() -> QuerySet[VerificationAttempt]:
@@ -81,13 +82,16 @@ def _lock_in_doubt(attempt_id: UUID) -> VerificationAttempt:
 
 
 def _kept_settlement(attempt: VerificationAttempt, runtime: Runtime) -> Settlement | None:
-    """Return the settlement of the first kept answer that fits the contract."""
+    """Return the settlement of the first kept answer that fits the contract.
+
+    None as well if the evidence was erased: then nobody will ever know.
+    """
     kept = Evidence.objects.filter(attempt=attempt, kind__in=[LATE_ANSWER, RAW_ANSWER])
     for evidence in kept.select_related("attempt__evidence_key").order_by("created_at", "id"):
-        body = open_evidence(evidence=evidence, keyring=runtime.conf.keyring)
         try:
+            body = open_evidence(evidence=evidence, keyring=runtime.conf.keyring)
             settlement = settlement_of_answer(verify_answer(body))
-        except InDoubt:
+        except (ErasedError, InDoubt):
             continue
         if settlement.state == State.ANSWERED:
             return settlement

@@ -17,9 +17,19 @@ ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Each role and the models it may view. No role may add, change or delete a record."""
 
+REGISTERS = ("view_reveal", "view_erasure")
+DUTIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "officer": (*REGISTERS, "reveal_evidence", "request_erasure"),
+        "approver": (*REGISTERS, "reveal_evidence", "request_erasure", "decide_erasure"),
+        "auditor": REGISTERS,
+    }
+)
+"""What each role may do with evidence, and that it may read who did what."""
+
 
 def ensure_roles() -> None:
-    """Make the groups and give them their view permissions; safe to repeat.
+    """Make the groups and give them their permissions; safe to repeat.
 
     Permissions that an operator added to a group stay. The permissions of our models must exist
     (Django makes them after `migrate`).
@@ -27,7 +37,7 @@ def ensure_roles() -> None:
     with transaction.atomic():
         for role, models in ROLES.items():
             group, _ = Group.objects.get_or_create(name=role)
-            codenames = [f"view_{model}" for model in models]
+            codenames = [*(f"view_{model}" for model in models), *DUTIES[role]]
             group.permissions.add(
                 *Permission.objects.filter(
                     content_type__app_label="verification", codename__in=codenames

@@ -9,7 +9,7 @@ from django.test import Client
 
 from tests.factories import make_attempt
 from verification.models import ApiClient, VerificationAttempt, VerificationSession
-from verification.services.roles import RECORDS, ROLES, ensure_roles
+from verification.services.roles import DUTIES, RECORDS, ROLES, ensure_roles
 
 Records = tuple[ApiClient, VerificationSession, VerificationAttempt]
 
@@ -118,7 +118,23 @@ def test_roles_are_made_by_migrating(db: None) -> None:
     wanted = {f"view_{model}" for model in RECORDS}
     for role in ROLES:
         permissions = Group.objects.get(name=role).permissions.values_list("codename", flat=True)
-        assert set(permissions) == wanted
+        assert set(permissions) == wanted | set(DUTIES[role])
+
+
+def test_only_officers_and_approvers_see_evidence_and_only_approvers_decide(db: None) -> None:
+    may = {
+        role: {
+            each
+            for each in ("reveal_evidence", "request_erasure", "decide_erasure")
+            if Group.objects.get(name=role).permissions.filter(codename=each).exists()
+        }
+        for role in ROLES
+    }
+    assert may == {
+        "officer": {"reveal_evidence", "request_erasure"},
+        "approver": {"reveal_evidence", "request_erasure", "decide_erasure"},
+        "auditor": set(),
+    }
 
 
 def test_making_roles_again_keeps_what_an_operator_added(db: None) -> None:
@@ -128,7 +144,7 @@ def test_making_roles_again_keeps_what_an_operator_added(db: None) -> None:
     officers.permissions.set([])
     ensure_roles()
     ensure_roles()
-    assert officers.permissions.count() == len(RECORDS)
+    assert officers.permissions.count() == len(RECORDS) + len(DUTIES["officer"])
     assert Group.objects.filter(name="officer").count() == 1
 
 
