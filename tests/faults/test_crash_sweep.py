@@ -19,6 +19,7 @@ from verification.models import ApiClient, VerificationAttempt
 from verification.sandbox.server import SandboxServer
 from verification.services.errors import AttemptInFlightError
 from verification.services.reaper import reap
+from verification.services.record_audit import check_attempt
 from verification.services.runtime import Runtime
 from verification.services.submission import submit
 
@@ -82,6 +83,8 @@ def test_killed_anywhere_the_row_tells_the_truth_and_a_retry_ends_well(
     reap(runtime=later(runtime))
     stored = VerificationAttempt.objects.first()
     assert (stored and stored.state) == reaped
+    if stored:
+        assert check_attempt(attempt_id=stored.pk, runtime=runtime) == ()
     try:
         submitted = submit(
             client=client_app,
@@ -95,6 +98,7 @@ def test_killed_anywhere_the_row_tells_the_truth_and_a_retry_ends_well(
         pytest.fail("after the reaper nothing may be in flight")
     assert submitted.attempt.state == retried
     assert VerificationAttempt.objects.count() == 1
+    assert check_attempt(attempt_id=submitted.attempt.pk, runtime=runtime) == ()
     seen = [entry for entry in sandbox.requests.entries() if entry.path == VERIFY_PATH]
     assert sum(entry.complete for entry in seen) == calls
     digest = hashlib.sha256(PACKET).hexdigest()

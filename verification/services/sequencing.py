@@ -57,8 +57,8 @@ def tend_log(*, runtime: Runtime) -> int:
     with transaction.atomic():
         if not _has_lock():
             return 0
-        size = log_size()
-        batch = [_read(no, raw, runtime.now()) for no, raw in _staged()]
+        size, now = log_size(), runtime.now()
+        batch = [_read(no, raw, now) for no, raw in _staged()]
         key = runtime.conf.ledger_key
         is_sealing = key is not None and _is_due(batch, runtime)
         own = _own_entries(runtime) if is_sealing else []
@@ -66,7 +66,7 @@ def tend_log(*, runtime: Runtime) -> int:
             return 0
         if is_sealing:
             check_anchor(size=size, conf=runtime.conf)
-        frontier = _append(frontier_at(size), [*batch, *own], runtime.now())
+        frontier = _append(frontier_at(size), [*batch, *own], now)
         _leave_stage(batch)
         note = _seal(frontier, key, runtime) if is_sealing and key else None
     if note is not None:
