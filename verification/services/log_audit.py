@@ -11,6 +11,7 @@ import psycopg
 
 from verification.conf import Conf
 from verification.ledger.audit import Entry, SealedCheckpoint, Trust, Trusted, audit
+from verification.ledger.canonical import parse
 from verification.ledger.checkpoint import parse_checkpoint
 from verification.ledger.errors import AuditError, CanonicalError, LedgerError
 from verification.ledger.note import parse_note

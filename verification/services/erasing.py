@@ -1,0 +1,183 @@
+"""Destroy the key of an attempt's evidence: one person asks on a legal basis, another decides.
+
+What was sealed under the key stays where it is and cannot be opened by anyone; entries, hashes and
+proofs hold as before.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.db.models import BinaryField, F, Func
+
+from verification.identifiers import uuid7
+from verification.ledger.canonical import Json, canonical
+from verification.models import Erasure, Evidence, EvidenceKey
+from verification.models.erasure import (
+    ERASED,
+    ERASURE_REFUSED,
+    ERASURE_REQUESTED,
+    Decision,
+    LegalBasis,
+)
+from verification.services.entries import commitments, utc_text
+from verification.services.errors import (
+    ErasureDecidedError,
+    ErasurePendingError,
+    EvidenceErasedError,
+    FourEyesError,
+    NothingToEraseError,
+    UnknownErasureError,
+)
+from verification.services.reasons import check_permission, read_reason
+from verification.services.runtime import Runtime
+from verification.services.staging import stage
+
+
+def request_erasure(
+    *, attempt_id: UUID, legal_basis: LegalBasis, reason: str, by: AbstractUser, runtime: Runtime
+) -> Erasure:
+    """Put on record that the evidence of an attempt is to be destroyed; destroys nothing.
+
+    Raises NotPermittedError, BadReasonError, NothingToEraseError, EvidenceErasedError, and
+    ErasurePendingError if a request waits already: so repeating does no harm.
+    """
+    check_permission(by, "request_erasure")
+    said = read_reason(reason)
+    with transaction.atomic():
+        key = _lock_key(attempt_id)
+        if Erasure.objects.filter(attempt_id=attempt_id, decision=None).exists():
+            raise ErasurePendingError("A request for this attempt waits for its decision.")
+        now = runtime.now()
+        row = Erasure.objects.create(
+            id=uuid7(now),
+            attempt=key.attempt,
+            legal_basis=legal_basis.value,
+            reason=said,
+            requested_by_id=by.pk,
+            requested_at=now,
+        )
+        stage([_requested_entry(row)])
+    return row
+
+
+def decide_erasure(
+    *, erasure_id: UUID, approve: bool, by: AbstractUser, runtime: Runtime
+) -> Erasure:
+    """Approve a request, which destroys the key for ever, or refuse it. All or nothing.
+
+    Raises NotPermittedError, UnknownErasureError, FourEyesError, and ErasureDecidedError if it
+    was decided before: so repeating does no harm.
+    """
+    check_permission(by, "decide_erasure")
+    with transaction.atomic():
+        row = _lock_open(erasure_id, by)
+        row.decision = (Decision.APPROVED if approve else Decision.REFUSED).value
+        row.decided_by_id = by.pk
+        row.decided_at = runtime.now()
+        row.save(update_fields=["decision", "decided_by", "decided_at"])
+        if approve:
+            _destroy_key(row.attempt_id, row.decided_at)
+        say = _erased_entry if approve else _refused_entry
+        stage([say(row, by.get_username(), utc_text(row.decided_at))])
+    return row
+
+
+def _lock_key(attempt_id: UUID) -> EvidenceKey:
+    """Lock what is to be destroyed, against another request and decision about it."""
+    key = (
+        EvidenceKey.objects.select_for_update(of=("self",))
+        .select_related("attempt")
+        .defer("sealed")
+        .filter(pk=attempt_id)
+        .first()
+    )
+    if key is None:
+        raise NothingToEraseError("No evidence was kept with this attempt.")
+    if key.erased_at is not None:
+        raise EvidenceErasedError(
+            f"The evidence was erased on {key.erased_at:%Y-%m-%d at %H:%M} UTC.",
+            erased_at=key.erased_at,
+        )
+    return key
+
+
+def _lock_open(erasure_id: UUID, by: AbstractUser) -> Erasure:
+    row = (
+        Erasure.objects.select_for_update(of=("self",))
+        .select_related("attempt", "requested_by")
+        .filter(pk=erasure_id)
+        .first()
+    )
+    if row is None:
+        raise UnknownErasureError("There is no such request.")
+    if row.decision is not None:
+        raise ErasureDecidedError(f"The request was {row.decision} before.")
+    if row.requested_by_id == by.pk:
+        raise FourEyesError("You asked for this erasure: somebody else must decide.")
+    return row
+
+
+def _destroy_key(attempt_id: UUID, at: datetime) -> None:
+    """Overwrite the wrapped key; the database refuses it without an approved request."""
+    _lock_key(attempt_id)
+    EvidenceKey.objects.filter(pk=attempt_id).update(sealed=None, erased_at=at)
+
+
+def _requested_entry(row: Erasure) -> bytes:
+    return canonical(
+        {
+            "at": utc_text(row.requested_at),
+            "attempt": str(row.attempt_id),
+            "by": row.requested_by.get_username(),
+            "commitments": _reason(row),
+            "erasure": str(row.pk),
+            "kind": ERASURE_REQUESTED,
+            "legal_basis": row.legal_basis,
+        }
+    )
+
+
+def _refused_entry(row: Erasure, by: str, at: str) -> bytes:
+    return canonical(
+        {
+            "at": at,
+            "attempt": str(row.attempt_id),
+            "by": by,
+            "erasure": str(row.pk),
+            "kind": ERASURE_REFUSED,
+            "requested_by": row.requested_by.get_username(),
+        }
+    )
+
+
+def _erased_entry(row: Erasure, by: str, at: str) -> bytes:
+    return canonical(
+        {
+            "approved_by": by,
+            "at": at,
+            "attempt": str(row.attempt_id),
+            "commitments": _reason(row),
+            "erasure": str(row.pk),
+            "evidence": _destroyed(row.attempt_id),
+            "kind": ERASED,
+            "legal_basis": row.legal_basis,
+            "requested_by": row.requested_by.get_username(),
+        }
+    )
+
+
+def _reason(row: Erasure) -> dict[str, Json]:
+    return commitments(bytes(row.attempt.commitment_key), {"reason": row.reason})
+
+
+def _destroyed(attempt_id: UUID) -> list[Json]:
+    """Return which ciphertexts can no longer be opened; they are digested where they are stored."""
+    digest = Func(F("sealed"), function="sha256", output_field=BinaryField())
+    found = Evidence.objects.filter(attempt_id=attempt_id).order_by("kind")
+    rows = found.annotate(digest=digest).values_list("id", "kind", "digest")
+    return [
+        {"id": str(id_), "kind": kind, "sealed_sha256": bytes(sealed).hex()}
+        for id_, kind, sealed in rows
+    ]
