@@ -1,15 +1,20 @@
 """System checks: what would break a promise is refused before the first request."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import OperationalError, ProgrammingError, connections
 
 from verification.conf import Conf, get_conf
 from verification.faceid.contract import REGIONS
+from verification.selectors.guard_state import is_migrated, lifted_guards
+from verification.selectors.rights import is_over_all, session_role
+from verification.services.grants import compare
+from verification.services.privileges import Kind
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -51,3 +56,43 @@ def check_database(**_: Any) -> list[CheckMessage]:
         sentence = "ATOMIC_REQUESTS must be off: a submission commits each of its steps."
         found.append(Error(sentence, id="verification.E005"))
     return found
+
+
+@register(Tags.database)
+def check_guards(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """E006 to W010: whether roles and triggers guard the records. Asks the database if told to."""
+    if "default" not in (databases or ()) or connections["default"].vendor != "postgresql":
+        return []
+    try:
+        with connections["default"].temporary_connection():
+            return [*_check_role(), *_check_triggers()]
+    except OperationalError:
+        sentence = "The database does not answer: its roles and triggers were not looked at."
+        return [Warning(sentence, id="verification.W010")]
+
+
+def _check_role() -> list[CheckMessage]:
+    """E006: no grant holds this role. E007, W008: it may do less or more than its kind."""
+    try:
+        kind = Kind(get_conf().database_role)
+    except (ImproperlyConfigured, ValueError):
+        return []  # E001 says so, or it is the owner
+    role = session_role()
+    if is_over_all(role=role):
+        sentence = f"DATABASE_ROLE is {kind}, but {role} owns our tables or is a superuser."
+        return [Error(sentence, id="verification.E006")]
+    found = compare(kind=kind, role=role)
+    again = "Run database_grant as the owner."
+    return [
+        *(Error(f"{role} lacks {m}.", again, id="verification.E007") for m in found.missing),
+        *(Warning(f"{role} has {s}.", again, id="verification.W008") for s in found.superfluous),
+    ]
+
+
+def _check_triggers() -> list[CheckMessage]:
+    """E009: a guard is missing or can be passed. Nothing is said before `migrate` has made them."""
+    try:
+        lifted = lifted_guards() if is_migrated() else []
+    except ProgrammingError:
+        return []  # a role that may not read the migrations: E007 says so
+    return [Error(sentence, id="verification.E009") for sentence in lifted]

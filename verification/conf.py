@@ -21,6 +21,7 @@ from verification.vault.errors import KeyringError
 from verification.vault.keyring import Keyring, parse_keyring, read_keyring
 
 MIN_DIGEST_KEY_BYTES = 32
+DATABASE_ROLES = ("owner", "web", "worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,12 @@ class Conf:
     ledger_witnesses: tuple[WitnessAddress, ...] = ()
     ledger_checkpoint_s: float = 30.0
     reveals_per_hour: int = 30
+    database_role: str = "owner"
 
     def __post_init__(self) -> None:
-        """Refuse figures that would switch a limit off."""
+        """Refuse figures that would switch a limit off, and a role that nobody has."""
+        if self.database_role not in DATABASE_ROLES:
+            raise ImproperlyConfigured("VERIFICATION['DATABASE_ROLE'] is owner, web or worker")
         for name in (
             "faceid_timeout_s",
             "body_timeout_s",

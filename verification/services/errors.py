@@ -21,7 +21,8 @@ ServiceError
 |-- ErasurePendingError         a request about the attempt waits for its decision
 |-- ErasureDecidedError         the request was decided before
 |-- FourEyesError               who asked for it cannot decide it
-`-- LedgerRefusalError          the log must not be continued as it stands
+|-- LedgerRefusalError          the log must not be continued as it stands
+`-- RoleRefusedError            a database role cannot be given its privileges
 """
 
 from datetime import datetime
@@ -178,3 +179,9 @@ class LedgerRefusalError(ServiceError):
     """A person must look: entries stay staged, and nothing is signed, until it is cleared up."""
 
     code = "ledger_refusal"
+
+
+class RoleRefusedError(ServiceError):
+    """Nothing was granted."""
+
+    code = "role_refused"

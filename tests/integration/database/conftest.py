@@ -1,6 +1,6 @@
 """Fixtures of the tests that attack the database itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,8 +9,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.utils import Error
+from pytest_django.plugin import DjangoDbBlocker
 
 from tests.factories import NOON, make_attempt, make_bearer_key, make_evidence, make_session
+from tests.integration.database.roles import Login, Roles, grant_again, granted_roles
 from verification.ledger.canonical import canonical
 from verification.models import (
     Erasure,
@@ -20,6 +22,7 @@ from verification.models import (
     Reveal,
     SpentSign,
 )
+from verification.services.privileges import Kind
 from verification.services.runtime import Runtime
 from verification.services.sequencing import tend_log
 from verification.services.staging import stage
@@ -91,3 +94,23 @@ def refusal(attack: Callable[[], object]) -> str:
 def scratch(db: None) -> None:
     """Make a schema that attacks fill, gone with the test's transaction."""
     execute("CREATE SCHEMA scratch")
+
+
+@pytest.fixture(scope="module")
+def roles(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Roles]:
+    """Make the roles and grant; the grants are set right after each test that changes them."""
+    with django_db_blocker.unblock(), granted_roles() as made:
+        yield made
+
+
+@pytest.fixture(params=tuple(Kind))
+def login(roles: Roles, request: pytest.FixtureRequest) -> Login:
+    """Return each role in turn."""
+    return roles[request.param]
+
+
+@pytest.fixture
+def changed(roles: Roles, transactional_db: None) -> Iterator[Roles]:
+    """Return the roles for a test that changes their grants."""
+    yield roles
+    grant_again(roles)

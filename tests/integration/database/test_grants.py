@@ -1,0 +1,358 @@
+"""Web and worker connect as roles of their own: what these may do works, all else is refused."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test import Client
+from psycopg import errors, sql
+
+from tests.conftest import OpenToken
+from tests.integration.database.roles import Login, Roles, acting_as
+from tests.integration.ledger.lives import Lives, ahead, seal
+from verification.ledger.canonical import canonical
+from verification.models import ApiClient, LedgerEntry, StagedEntry
+from verification.selectors.rights import relations
+from verification.services.privileges import ATTEMPT_FIXED, Kind
+from verification.services.reaper import reap
+from verification.services.runtime import Runtime
+from verification.services.staging import stage
+from verification.services.verifying import record_verification, verify
+
+ROOT = Path(__file__).resolve().parents[3]
+INSERTS = {
+    Kind.WEB: {
+        "verification_attempt",
+        "verification_session",
+        "verification_evidence",
+        "verification_evidence_key",
+        "verification_spent_sign",
+        "verification_reveal",
+        "verification_erasure",
+        "auth_user",
+        "auth_group",
+        "auth_user_groups",
+        "auth_group_permissions",
+        "auth_user_user_permissions",
+        "django_session",
+        "django_admin_log",
+    },
+    Kind.WORKER: {
+        "verification_evidence",
+        "verification_evidence_key",
+        "verification_ledger_entry",
+        "verification_ledger_node",
+        "verification_ledger_checkpoint",
+        "verification_ledger_cosignature",
+        "verification_ledger_verification",
+        "procrastinate_jobs",
+        "procrastinate_events",
+        "procrastinate_periodic_defers",
+        "procrastinate_workers",
+    },
+}
+"""Tables into which a whole row may be put; the stage takes some columns only."""
+
+DELETES = {
+    Kind.WEB: INSERTS[Kind.WEB]
+    & {
+        "auth_user",
+        "auth_group",
+        "auth_user_groups",
+        "auth_group_permissions",
+        "auth_user_user_permissions",
+        "django_session",
+    },
+    Kind.WORKER: {each for each in INSERTS[Kind.WORKER] if each.startswith("procrastinate_")}
+    | {"verification_ledger_stage"},
+}
+RECORD_UPDATES = {
+    Kind.WEB: {
+        "verification_evidence_key": {"sealed", "erased_at"},
+        "verification_erasure": {"decision", "decided_by_id", "decided_at"},
+    },
+    Kind.WORKER: {
+        "verification_evidence_key": {"kek_id", "sealed"},
+        "verification_api_key": {"kek_id", "secret_sealed"},
+    },
+}
+FORBIDDEN = (
+    "ALTER TABLE verification_attempt DISABLE TRIGGER ALL",
+    "ALTER TABLE verification_ledger_entry DISABLE TRIGGER verification_ledger_entry_guard_rows",
+    "ALTER TABLE verification_ledger_entry ADD COLUMN more text",
+    "ALTER TABLE verification_ledger_entry OWNER TO CURRENT_USER",
+    "DROP TABLE verification_ledger_checkpoint",
+    "DROP TRIGGER verification_reveal_guard_rows ON verification_reveal",
+    "DROP FUNCTION verification_refuse() CASCADE",
+    "ALTER FUNCTION verification_refuse() RENAME TO gone",
+    (
+        "CREATE OR REPLACE FUNCTION verification_refuse() RETURNS trigger"
+        " LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+    ),
+    "CREATE FUNCTION more() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    (
+        "CREATE TRIGGER more BEFORE INSERT ON verification_ledger_stage"
+        " FOR EACH ROW EXECUTE FUNCTION verification_refuse()"
+    ),
+    "CREATE RULE more AS ON INSERT TO verification_ledger_stage DO INSTEAD NOTHING",
+    "CREATE TABLE more (x int)",
+    "CREATE VIEW more AS SELECT 1",
+    "CREATE SCHEMA more",
+    "CREATE FOREIGN DATA WRAPPER more",
+    "CREATE INDEX more ON verification_ledger_entry (kind)",
+    "TRUNCATE verification_ledger_stage",
+    "TRUNCATE verification_attempt CASCADE",
+    "BEGIN; LOCK TABLE verification_ledger_entry IN ACCESS EXCLUSIVE MODE",
+    "SET session_replication_role = replica",
+    "ALTER ROLE CURRENT_USER SET session_replication_role = replica",
+    "ALTER ROLE CURRENT_USER SUPERUSER",
+    "ALTER ROLE CURRENT_USER CREATEROLE",
+    "CREATE ROLE more",
+    "SET SESSION AUTHORIZATION {owner}",
+    "SET ROLE {owner}",
+    "GRANT {owner} TO CURRENT_USER",
+    "ALTER SYSTEM SET log_statement = 'all'",
+    "ALTER DATABASE {database} SET session_replication_role = replica",
+    "COPY verification_attempt TO PROGRAM 'cat'",
+    "COPY verification_ledger_stage (raw) FROM PROGRAM 'echo'",
+    "COPY verification_attempt TO '/tmp/attempts'",
+    "COPY verification_ledger_stage (raw) FROM '/etc/passwd'",
+    "SELECT pg_read_file('/etc/passwd')",
+    "SELECT pg_ls_dir('.')",
+    "SELECT lo_import('/etc/passwd')",
+    "SELECT rolpassword FROM pg_authid",
+    "SELECT setval('verification_ledger_stage_no_seq', 1, false)",
+    "SELECT nextval('verification_ledger_stage_no_seq')",
+    "ALTER SEQUENCE verification_ledger_stage_no_seq RESTART",
+    "UPDATE pg_trigger SET tgenabled = 'D'",
+    "DELETE FROM django_migrations",
+)
+STEALTHY = (
+    (
+        "MERGE INTO verification_ledger_entry AS e USING (SELECT 1) AS one ON false"
+        " WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING"
+    ),
+    "WITH gone AS (DELETE FROM verification_reveal RETURNING 1) SELECT count(*) FROM gone",
+    (
+        "INSERT INTO verification_spent_sign (key_id, digest, spent_at) VALUES (gen_random_uuid(),"
+        " '', now()) ON CONFLICT (key_id, digest) DO UPDATE SET spent_at = now()"
+    ),
+    "SELECT 1 FROM verification_client FOR UPDATE",
+    "EXPLAIN ANALYZE DELETE FROM verification_attempt",
+    "DO $$ BEGIN EXECUTE 'UPDATE verification_session SET region = region'; END $$",
+    "PREPARE gone AS DELETE FROM verification_ledger_entry; EXECUTE gone",
+)
+
+
+def is_allowed(session: psycopg.Connection[object], statement: sql.Composable | str) -> bool:
+    """Return whether a role has the privileges of a statement; what it meets then is no matter."""
+    try:
+        session.execute(statement)  # type: ignore[arg-type]  # written here
+    except errors.InsufficientPrivilege:
+        return False
+    except errors.RestrictViolation:
+        return True
+    return True
+
+
+def columns(like: str) -> dict[str, tuple[str, ...]]:
+    """Return the columns of each table whose name begins so."""
+    found = relations(tables=[*INSERTS[Kind.WEB], "django_content_type", "auth_permission"])
+    return {
+        each.name: each.columns
+        for each in found
+        if each.numbers is None and each.name.startswith(like)
+    }
+
+
+@pytest.mark.django_db
+def test_each_table_takes_the_writes_of_the_role_and_no_other(login: Login) -> None:
+    tables = columns("")
+    allowed: dict[str, set[str]] = {"INSERT": set(), "DELETE": set(), "TRUNCATE": set()}
+    with login.connect() as session:
+        for name in tables:
+            table = sql.Identifier(name)
+            for verb, text in (
+                ("INSERT", "INSERT INTO {t} OVERRIDING SYSTEM VALUE SELECT * FROM {t} WHERE false"),
+                ("DELETE", "DELETE FROM {t} WHERE false"),
+                ("TRUNCATE", "TRUNCATE {t}"),
+            ):
+                if is_allowed(session, sql.SQL(text).format(t=table)):
+                    allowed[verb].add(name)
+    assert len(tables) > 25
+    assert allowed["INSERT"] == INSERTS[login.kind]
+    assert allowed["DELETE"] == DELETES[login.kind]
+    assert allowed["TRUNCATE"] == set()
+
+
+@pytest.mark.django_db
+def test_each_column_of_a_record_takes_the_updates_of_the_role_and_no_other(login: Login) -> None:
+    allowed: dict[str, set[str]] = {}
+    tables = columns("verification_")
+    with login.connect() as session:
+        for name, each in tables.items():
+            for column in each:
+                query = sql.SQL("UPDATE {} SET {c} = {c} WHERE false")
+                statement = query.format(sql.Identifier(name), c=sql.Identifier(column))
+                if is_allowed(session, statement):
+                    allowed.setdefault(name, set()).add(column)
+    steps = set(tables["verification_attempt"]) - ATTEMPT_FIXED
+    assert "state" in steps
+    assert allowed == {**RECORD_UPDATES[login.kind], "verification_attempt": steps}
+
+
+@pytest.mark.django_db
+def test_every_record_can_be_read_and_the_queue_by_the_worker_only(roles: Roles) -> None:
+    for login in roles.values():
+        with login.connect() as session:
+            for name in columns("verification_"):
+                query = sql.SQL("SELECT * FROM {} LIMIT 0").format(sql.Identifier(name))
+                assert is_allowed(session, query), name
+            may_read_jobs = is_allowed(session, "SELECT * FROM procrastinate_jobs LIMIT 0")
+            assert may_read_jobs == (login.kind is Kind.WORKER)
+            may_read_logins = is_allowed(session, "SELECT * FROM django_session LIMIT 0")
+            assert may_read_logins == (login.kind is Kind.WEB)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("statement", [*FORBIDDEN, *STEALTHY])
+def test_what_would_get_round_the_record_is_refused(login: Login, statement: str) -> None:
+    settings = connection.settings_dict
+    given = statement.format(owner=settings["USER"], database=settings["NAME"])
+    with login.connect() as session, pytest.raises(errors.InsufficientPrivilege):
+        session.execute(given)
+
+
+@pytest.mark.django_db
+def test_a_role_cannot_hand_on_what_it_may_do(roles: Roles) -> None:
+    web, worker = roles[Kind.WEB], roles[Kind.WORKER]
+    with worker.connect() as session:
+        session.execute(f"GRANT INSERT ON verification_ledger_entry TO {web.user}")  # a warning
+    with web.connect() as session:
+        assert not is_allowed(session, "INSERT INTO verification_ledger_entry DEFAULT VALUES")
+
+
+def test_an_entry_gets_its_number_from_the_stage_and_never_from_who_writes_it(
+    roles: Roles, transactional_db: None
+) -> None:
+    for login in roles.values():
+        with login.connect() as session:
+            insert = "INSERT INTO verification_ledger_stage (raw) VALUES ('x') RETURNING no"
+            assert session.execute(insert).fetchone() is not None
+            numbered = "INSERT INTO verification_ledger_stage (no, raw) VALUES (1, 'x')"
+            assert not is_allowed(session, numbered)
+
+
+def test_the_worker_cannot_take_an_entry_from_the_stage_that_is_not_in_the_log(
+    roles: Roles, transactional_db: None
+) -> None:
+    raw = canonical({"kind": "test.staged"})
+    stage([raw])
+    copy = """CREATE TEMPORARY TABLE verification_ledger_entry AS
+        SELECT no AS staged_no, raw, 'entry.refused' AS kind FROM verification_ledger_stage"""
+    with roles[Kind.WORKER].connect() as session:
+        session.execute(copy)
+        session.execute("SET search_path = pg_temp, public")
+        with pytest.raises(errors.RestrictViolation):
+            session.execute("DELETE FROM public.verification_ledger_stage")
+    assert StagedEntry.objects.filter(raw=raw).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_submissions_run_as_web_and_the_log_as_worker(
+    roles: Roles, client_app: ApiClient, runtime: Runtime, open_token: OpenToken
+) -> None:
+    lives = Lives(client_app, runtime, open_token)
+    with acting_as(roles[Kind.WEB]):
+        for live in (lives.submitted, lives.keyed, lives.sent_again, lives.late, lives.settled):
+            live()
+        open_send = lives.sending()
+    with acting_as(roles[Kind.WORKER]):
+        assert reap(runtime=ahead(runtime, 60)).in_doubt == 1
+        seal(runtime)
+        outcome = verify(runtime=runtime)
+        record_verification(outcome, started_at=runtime.now(), runtime=runtime)
+    assert outcome.holds, outcome.faults
+    assert LedgerEntry.objects.filter(attempt_id=open_send).count() >= 2
+    assert not StagedEntry.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_staff_sign_in_and_manage_staff_as_web(roles: Roles) -> None:
+    User.objects.create_superuser("chief", password="a long pass phrase")
+    browser = Client()
+    with acting_as(roles[Kind.WEB]):
+        assert browser.login(username="chief", password="a long pass phrase")
+        for page in ("", "verification/verificationattempt/", "auth/user/", "auth/group/add/"):
+            assert browser.get(f"/admin/{page}").status_code == 200, page
+        made = browser.post("/admin/auth/group/add/", {"name": "trainees"})
+        assert made.status_code == 302
+        gone = browser.post(
+            f"/admin/auth/group/{Group.objects.get(name='trainees').pk}/delete/", {"post": "yes"}
+        )
+        assert gone.status_code == 302
+        browser.logout()
+    assert not Group.objects.filter(name="trainees").exists()
+
+
+def role_url(login: Login) -> str:
+    """Return the test's database as DATABASE_URL has it, for a role."""
+    settings = connection.settings_dict
+    host = quote(str(settings["HOST"]), safe="")
+    place = f"{host}:{settings['PORT'] or 5432}/{settings['NAME']}"
+    return f"postgres://{login.user}:{login.password}@{place}"
+
+
+def wait_until(true: Callable[[], bool], limit_s: float = 30.0) -> None:
+    """Return when something has come true."""
+    deadline = time.monotonic() + limit_s
+    while not true():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_worker_process_runs_jobs_and_sequencer_as_its_role(
+    roles: Roles, tmp_path: Path
+) -> None:
+    own = {
+        "DATABASE_URL": role_url(roles[Kind.WORKER]),
+        "DATABASE_ROLE": "worker",
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "LOCAL_DIR": str(tmp_path),
+        "LOG_LEVEL": "INFO",
+    }
+    log = tmp_path / "worker.log"
+    command = [sys.executable, "manage.py", "worker_run"]
+    stage([canonical({"kind": "test.staged"})])
+    with log.open("wb") as output:
+        worker = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | own, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        done = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'"
+        wait_until(lambda: worker.poll() is not None or not StagedEntry.objects.exists())
+        wait_until(lambda: worker.poll() is not None or ask(done) > 0)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(15) == 0, log.read_text()
+    finally:
+        worker.kill()
+        worker.wait()
+    assert "permission denied" not in log.read_text()
+    assert ask("SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'") == 0
+
+
+def ask(query: str) -> int:
+    """Return a number, as the owner."""
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return int(cursor.fetchone()[0])

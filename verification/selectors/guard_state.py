@@ -1,0 +1,35 @@
+"""Whether the triggers of `models.guards` are there, and on for everybody."""
+
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+from verification.models.guards import GUARDED
+
+TRIGGERS = """
+    SELECT c.relname::text, t.tgname::text, t.tgenabled::text
+    FROM pg_trigger AS t
+    JOIN pg_class AS c ON c.oid = t.tgrelid
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+    WHERE NOT t.tgisinternal AND c.relname = ANY(%s)
+"""
+ALWAYS = "A"
+
+
+def is_migrated() -> bool:
+    """Return whether this app's newest migration is applied: before it, guards may be missing."""
+    loader = MigrationLoader(connection)
+    return set(loader.graph.leaf_nodes("verification")) <= set(loader.applied_migrations)
+
+
+def lifted_guards() -> list[str]:
+    """Return a sentence for each guard that is missing or is not on for everybody."""
+    with connection.cursor() as cursor:
+        cursor.execute(TRIGGERS, [list(GUARDED)])
+        state = {(table, name): enabled for table, name, enabled in cursor.fetchall()}
+    return [
+        f"The trigger {name} on {table} is "
+        + ("not ENABLE ALWAYS." if (table, name) in state else "missing.")
+        for table, names in GUARDED.items()
+        for name in names
+        if state.get((table, name)) != ALWAYS
+    ]

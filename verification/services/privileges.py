@@ -1,0 +1,142 @@
+"""What the web and the worker process may do in the database: tables, and no SQL.
+
+Both read every record. What they may write is named here, table by table, and columns where a row
+changes in steps; nobody but the owner deletes a record, or makes or alters a table.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Model
+
+from verification.models import VerificationAttempt
+
+Columns = tuple[str, ...] | None
+Privileges = Mapping[str, Columns]
+"""Privilege -> the columns it is limited to, None for all."""
+
+
+class Kind(StrEnum):
+    """Which process a role is for."""
+
+    WEB = "web"
+    WORKER = "worker"
+
+
+ATTEMPT_FIXED = frozenset(
+    {
+        "id",
+        "client_id",
+        "session_id",
+        "region",
+        "token_digest",
+        "idempotency_key",
+        "packet_sha256",
+        "packet_size_bytes",
+        "created_at",
+        "biz_no",
+        "subject",
+        "commitment_key",
+    }
+)
+"""Columns of an attempt that are written when it is accepted, and never again."""
+
+ATTEMPT_STEPS = tuple(
+    field.column
+    for field in VerificationAttempt._meta.concrete_fields  # noqa: SLF001 - Django's documented API
+    if field.column and field.column not in ATTEMPT_FIXED
+)
+
+INSERT: Privileges = MappingProxyType({"INSERT": None})
+# Not its number: one that is in the log already would hold the sequencer up for ever.
+STAGE: Privileges = MappingProxyType({"INSERT": ("raw", "staged_at")})
+
+OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
+    {
+        Kind.WEB: {
+            "verification_attempt": {"INSERT": None, "UPDATE": ATTEMPT_STEPS},
+            "verification_session": INSERT,
+            "verification_evidence": INSERT,
+            "verification_evidence_key": {"INSERT": None, "UPDATE": ("sealed", "erased_at")},
+            "verification_spent_sign": INSERT,
+            "verification_ledger_stage": STAGE,
+            "verification_reveal": INSERT,
+            "verification_erasure": {
+                "INSERT": None,
+                "UPDATE": ("decision", "decided_by_id", "decided_at"),
+            },
+        },
+        Kind.WORKER: {
+            "verification_attempt": {"UPDATE": ATTEMPT_STEPS},
+            "verification_evidence": INSERT,
+            "verification_evidence_key": {"INSERT": None, "UPDATE": ("kek_id", "sealed")},
+            "verification_api_key": {"UPDATE": ("kek_id", "secret_sealed")},
+            "verification_ledger_stage": {**STAGE, "DELETE": None},
+            "verification_ledger_entry": INSERT,
+            "verification_ledger_node": INSERT,
+            "verification_ledger_checkpoint": INSERT,
+            "verification_ledger_cosignature": INSERT,
+            "verification_ledger_verification": INSERT,
+        },
+    }
+)
+"""What each may do to our tables, beside reading all of them."""
+
+READ: Privileges = MappingProxyType({"SELECT": None})
+APPEND: Privileges = MappingProxyType({**READ, **INSERT})
+CHANGE: Privileges = MappingProxyType({**APPEND, "UPDATE": None, "DELETE": None})
+
+
+def privileges(kind: Kind) -> Mapping[str, Privileges]:
+    """Return what a kind of process may do, by table; what is not named, it may not."""
+    own = {each: {**READ, **OWN[kind].get(each, {})} for each in _tables_of("verification")}
+    return {**own, **(_others_of_web() if kind is Kind.WEB else _others_of_worker())}
+
+
+def _others_of_web() -> Mapping[str, Privileges]:
+    """Staff and their logins, which are of the installed apps."""
+    return {
+        **dict.fromkeys(_registers_of_staff(), CHANGE),
+        **dict.fromkeys(_installed("sessions.Session"), CHANGE),
+        **dict.fromkeys(_installed("admin.LogEntry"), APPEND),
+        **dict.fromkeys(_installed("contenttypes.ContentType", "auth.Permission"), READ),
+        _table(MigrationRecorder.Migration): READ,
+    }
+
+
+def _others_of_worker() -> Mapping[str, Privileges]:
+    """Its queue; staff, because the verification holds them against the log."""
+    return {
+        **dict.fromkeys(_tables_of("procrastinate"), CHANGE),
+        **dict.fromkeys(_registers_of_staff(), READ),
+        **dict.fromkeys(_installed("contenttypes.ContentType", "auth.Permission"), READ),
+        _table(MigrationRecorder.Migration): READ,
+    }
+
+
+def _registers_of_staff() -> Iterator[str]:
+    user = get_user_model()
+    links = (user.groups.through, user.user_permissions.through, Group.permissions.through)
+    yield from (_table(each) for each in (user, Group))
+    yield from (_table(each) for each in links)
+
+
+def _tables_of(app_label: str) -> Iterator[str]:
+    return map(_table, apps.get_app_config(app_label).get_models())
+
+
+def _installed(*labels: str) -> Iterator[str]:
+    """Yield the tables of those models whose app is installed: a host may do without."""
+    for label in labels:
+        app_label, _, name = label.partition(".")
+        if app_label in apps.app_configs:
+            yield _table(apps.get_model(app_label, name))
+
+
+def _table(model: type[Model]) -> str:
+    return model._meta.db_table  # noqa: SLF001 - Django's documented API
