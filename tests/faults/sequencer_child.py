@@ -1,6 +1,6 @@
 """Sequence the stage and die when told: `python sequencer_child.py STATEMENT DATABASE`.
 
-The process is killed by SIGKILL before the round's STATEMENTth statement; with 0 it goes round after
+The process is killed by SIGKILL before that statement of the round; with 0 it goes round after
 round until somebody kills it.
 """
 

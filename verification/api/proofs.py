@@ -33,7 +33,7 @@ class AttemptProof(Endpoint):
             raise Problem("not_found", "This client has no attempt of this id.")
         runtime = get_runtime()
         try:
-            document = prove_attempts([attempt_id], runtime=runtime)
+            document = prove_attempts([attempt_id], reasons=False, runtime=runtime)
         except NotSealedError as error:
             wait_s = runtime.conf.ledger_checkpoint_s
             raise Problem("not_sealed", str(error), retry_after_s=wait_s) from error

@@ -26,18 +26,24 @@ from verification.services.record_streams import Dossier, EntryRow, dossiers, sn
 from verification.services.runtime import Runtime
 
 MAX_ATTEMPTS = 1000
+NEVER = frozenset({"token_digest", "evidence_key"})
+"""Commitments that no proof opens: a credential's digest, and the key that opens the evidence."""
 
 Hashes = Mapping[Coordinate, bytes]
 
 
 def prove_attempts(
-    attempt_ids: Sequence[UUID], *, since: bytes | None = None, runtime: Runtime
+    attempt_ids: Sequence[UUID],
+    *,
+    since: bytes | None = None,
+    reasons: bool = True,
+    runtime: Runtime,
 ) -> ProofDocument:
     """Return the proof that all entries about the attempts stand under the newest checkpoint.
 
     At most MAX_ATTEMPTS. With `since`, an earlier signed checkpoint, the proof that the log
-    continues it is added. The document holds what the commitments hide. Raises
-    UnknownAttemptError, NotSealedError, NoteError for a bad `since`, and LedgerRefusalError if the
+    continues it is added. The document holds what the commitments hide; without `reasons` not
+    what staff wrote when they revealed or erased something. Raises UnknownAttemptError, NotSealedError, NoteError for a bad `since`, and LedgerRefusalError if the
     stored hashes prove nothing: the log is damaged. Must not run inside a transaction.
     """
     with snapshot("READ ONLY") as session:
@@ -48,7 +54,8 @@ def prove_attempts(
         indexes = [index for each in found for index in _indexes(each, newest.size)]
         hashes = _hashes(indexes, newest.size)
         try:
-            attempts = [_attempt(each, newest, hashes) for each in found]
+            hidden = NEVER if reasons else NEVER | {"reason"}
+            attempts = [_attempt(each, newest, hashes, hidden) for each in found]
             consistency = _consistency(since, newest, runtime) if since else None
         except ProofError as error:
             raise LedgerRefusalError(f"The stored hashes prove nothing: {error}") from error
@@ -81,15 +88,21 @@ def _hashes(indexes: Sequence[int], size: int) -> Hashes:
     return hashes_at(sorted(places, key=lambda place: (place.level, place.index)))
 
 
-def _attempt(dossier: Dossier, newest: LedgerCheckpoint, hashes: Hashes) -> ProvedAttempt:
+def _attempt(
+    dossier: Dossier, newest: LedgerCheckpoint, hashes: Hashes, hidden: frozenset[str]
+) -> ProvedAttempt:
     record = dossier.record
     key = record.commitment_key if record else None
-    entries = [_entry(each, dossier, newest, hashes) for each in dossier.entries]
+    entries = [_entry(each, dossier, newest, hashes, hidden) for each in dossier.entries]
     return ProvedAttempt(dossier.attempt, key, entries)
 
 
 def _entry(
-    entry: EntryRow, dossier: Dossier, newest: LedgerCheckpoint, hashes: Hashes
+    entry: EntryRow,
+    dossier: Dossier,
+    newest: LedgerCheckpoint,
+    hashes: Hashes,
+    hidden: frozenset[str],
 ) -> ProvedEntry:
     index = entry.place or 0
     proof = plan_inclusion(index, newest.size).assemble(hashes)
@@ -100,14 +113,13 @@ def _entry(
         proof=proof,
         root=bytes(newest.root),
     )
-    return ProvedEntry(index, entry.raw, proof, _values(parse(entry.raw), dossier))
+    return ProvedEntry(index, entry.raw, proof, _values(parse(entry.raw), dossier, hidden))
 
 
-def _values(said: Mapping[str, Json], dossier: Dossier) -> dict[str, str]:
+def _values(said: Mapping[str, Json], dossier: Dossier, hidden: frozenset[str]) -> dict[str, str]:
     """Return what the record can still tell of an entry's commitments.
 
-    A later step may have overwritten a column: then the commitment stays undisclosed. The keyed
-    digest of the token is nobody's business, and the data key must never leave.
+    A later step may have overwritten a column: then the commitment stays undisclosed.
     """
     record = dossier.record
     commitments = said.get("commitments")
@@ -118,6 +130,7 @@ def _values(said: Mapping[str, Json], dossier: Dossier) -> dict[str, str]:
         name: text
         for name, text in texts.items()
         if text is not None
+        and name not in hidden
         and isinstance(commitment := commitments.get(name), str)
         and opens(record.commitment_key, name, text.encode(), bytes.fromhex(commitment))
     }

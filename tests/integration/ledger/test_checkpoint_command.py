@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -98,3 +99,9 @@ def test_beside_a_running_sequencer_it_makes_one(runtime: Runtime) -> None:
         stopping.set()
         thread.join()
     assert sizes == sorted(set(sizes))
+
+
+def test_the_public_keys_are_printed_for_auditors_to_pin(runtime: Runtime) -> None:
+    out = StringIO()
+    call_command("ledger_checkpoint", vkey=True, stdout=out)
+    assert out.getvalue().split() == [str(each) for each in runtime.conf.ledger_vkeys]
