@@ -43,8 +43,9 @@ def prove_attempts(
 
     At most MAX_ATTEMPTS. With `since`, an earlier signed checkpoint, the proof that the log
     continues it is added. The document holds what the commitments hide; without `reasons` not
-    what staff wrote when they revealed or erased something. Raises UnknownAttemptError, NotSealedError, NoteError for a bad `since`, and LedgerRefusalError if the
-    stored hashes prove nothing: the log is damaged. Must not run inside a transaction.
+    what staff wrote when they revealed or erased something. Raises UnknownAttemptError,
+    NotSealedError, NoteError for a bad `since`, and LedgerRefusalError if the stored hashes prove
+    nothing: the log is damaged. Must not run inside a transaction.
     """
     with snapshot("READ ONLY") as session:
         newest = last_checkpoint()
