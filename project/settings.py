@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "verification.admin.middleware.ActingStaffMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -76,14 +77,21 @@ TEMPLATES = [
 ]
 
 
+DATABASE_ROLE = env.str("DATABASE_ROLE", "owner")
+
+
 def _database() -> dict[str, Any]:
-    """Return the database of DATABASE_URL, else the embedded PostgreSQL's."""
+    """Return the database of DATABASE_URL, else the embedded PostgreSQL's, as DATABASE_ROLE."""
+    if DATABASE_ROLE not in embedded_postgres.USERS:
+        raise ImproperlyConfigured(
+            f"DATABASE_ROLE must be owner, web or worker, not {DATABASE_ROLE!r}"
+        )
     url = env.str("DATABASE_URL", "")
     if not url:
         server = embedded_postgres.status(LOCAL_DIR / "postgres")
         # Commands that need no database must work before it was started; the others fail with
         # a connection error that names this directory.
-        url = server.url() if server else NOT_RUNNING
+        url = server.url(role=DATABASE_ROLE) if server else NOT_RUNNING
     database: dict[str, Any] = env.db_url_config(url)
     if database["ENGINE"] != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database")
@@ -184,6 +192,7 @@ VERIFICATION: dict[str, Any] = {
     "LEDGER_ANCHOR_FILE": env.str("VERIFICATION_LEDGER_ANCHOR_FILE", ""),
     "LEDGER_WITNESSES": env.list("VERIFICATION_LEDGER_WITNESSES", default=[]),
     "LEDGER_CHECKPOINT_S": env.float("VERIFICATION_LEDGER_CHECKPOINT_S", 30.0),
+    "DATABASE_ROLE": DATABASE_ROLE,
     "REVEALS_PER_HOUR": env.int("VERIFICATION_REVEALS_PER_HOUR", 30),
 }
 

@@ -43,6 +43,14 @@ class Plan:
         """Base URL of the sandbox."""
         return f"http://{HOST}:{self.sandbox_port}"
 
+    def environ_of(self, role: str) -> Mapping[str, str]:
+        """Return the environment of the process that is `web` or `worker` to the database.
+
+        A DATABASE_URL has the one role that it names.
+        """
+        own = {"DATABASE_ROLE": role} if self.starts_database else {}
+        return {**self.environ, **own}
+
 
 def make_plan(
     options: Options, *, local_dir: Path, given: Mapping[str, str], stored: Mapping[str, str]
@@ -67,12 +75,17 @@ def make_plan(
         # What talks to the vendor shows no debugging pages; but this server has no TLS.
         environ["DEBUG"] = given.get("DEBUG", "false")
         environ.setdefault("HTTPS", "false")
+    environ.setdefault("VERIFICATION_LEDGER_ANCHOR_FILE", str(local_dir / "ledger-anchors"))
+    starts_database = not environ.get("DATABASE_URL")
+    if starts_database:
+        # This program migrates and grants; each process gets the role that is its own.
+        environ["DATABASE_ROLE"] = "owner"
     return Plan(
         local_dir=local_dir,
         web_port=options.web_port,
         sandbox_port=options.sandbox_port,
         region=region,
-        starts_database=not environ.get("DATABASE_URL"),
+        starts_database=starts_database,
         sends_samples=options.demo and is_sandbox,
         check=options.check,
         environ=environ,

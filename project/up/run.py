@@ -1,5 +1,6 @@
 """One run of the site, from the database to the last line, and everything stopped again."""
 
+import io
 import os
 import secrets
 import sys
@@ -14,6 +15,7 @@ import requests
 from django.core.management import call_command
 from django.db import connections
 
+from project.embedded_postgres import USERS
 from project.up import report
 from project.up.backend import Backend
 from project.up.database import running_database
@@ -57,13 +59,16 @@ def run(plan: Plan, processes: Processes, interruption: Interruption) -> int:
 
 
 def _prepare(plan: Plan) -> None:
-    """Migrate, collect static files if nobody else will serve them, make the demo people."""
+    """Migrate, grant, collect static files if nobody else will serve them, make the demo people."""
     # This process makes a handful of queries; a pool would only hold connections open.
     os.environ.update({**plan.environ, "DATABASE_POOL": "false", "LOG_LEVEL": "WARNING"})
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     _say("Migrating the database")
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
+    call_command("ledger_adopt", stdout=io.StringIO())
+    if plan.starts_database:
+        call_command("database_grant", web=USERS["web"], worker=USERS["worker"], verbosity=0)
     if plan.environ["DEBUG"].lower() not in {"true", "1", "on", "yes"}:
         _say("Collecting static files")
         call_command("collectstatic", verbosity=0, interactive=False)

@@ -28,7 +28,7 @@ def start_service(plan: Plan, processes: Processes, interruption: Interruption) 
     web += ["--bind", f"{HOST}:{plan.web_port}"]
     worker = [sys.executable, "manage.py", "worker_run"]
     with interruption.held():
-        processes.start("worker", worker, environ=plan.environ, stop_s=STOP_WORKER_S)
-        processes.start("web", web, environ=plan.environ, stop_s=STOP_WEB_S)
+        processes.start("worker", worker, environ=plan.environ_of("worker"), stop_s=STOP_WORKER_S)
+        processes.start("web", web, environ=plan.environ_of("web"), stop_s=STOP_WEB_S)
     processes.wait_for(f"{plan.web_url}/healthz", within_s=START_S)
     processes.wait_for(f"{plan.web_url}/readyz", within_s=START_S)

@@ -10,8 +10,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from project import embedded_postgres
 from project.up.samples import SAMPLES
 from tests.acceptance.running import Place, new_place, running_up, up
 
@@ -76,6 +78,8 @@ def test_a_second_run_keeps_the_data_and_ctrl_c_stops_everything(place: Place) -
             "Registering task verification.jobs.reap_attempts"
             in (place.local_dir / "log" / "worker.log").read_text()
         )
+        assert _roles(place) >= {"verification_web", "verification_worker"}
+        assert "permission denied" not in (place.local_dir / "postgres/server.log").read_text()
         assert running.end(signal.SIGINT) == 0
     assert place.leaves_nothing()
 
@@ -150,6 +154,16 @@ def test_no_secret_is_in_the_logs(place: Place) -> None:
     assert len(secrets) == 4
     assert [secret for secret in secrets if secret in logs] == []
     assert "vk_" not in logs
+
+
+def _roles(place: Place) -> set[str]:
+    """Return as whom the processes of this place are connected to its database."""
+    server = embedded_postgres.status(place.local_dir / "postgres")
+    assert server is not None
+    query = "SELECT usename FROM pg_stat_activity WHERE usename IS NOT NULL AND pid <> %s"
+    with psycopg.connect(server.url()) as connection:
+        found = connection.execute(query, [connection.info.backend_pid]).fetchall()
+    return {name for (name,) in found}
 
 
 def _leader(place: Place, name: bytes) -> int:

@@ -90,6 +90,19 @@ def test_database_url_switches_the_embedded_database_off() -> None:
     assert not _plan(DATABASE_URL="postgres://elsewhere/db").starts_database
 
 
+def test_each_process_has_its_own_role_in_the_embedded_database() -> None:
+    plan = _plan(DATABASE_ROLE="worker")
+    assert plan.environ["DATABASE_ROLE"] == "owner"
+    assert plan.environ_of("web") == {**plan.environ, "DATABASE_ROLE": "web"}
+    assert plan.environ_of("worker")["DATABASE_ROLE"] == "worker"
+
+
+def test_a_database_url_keeps_the_role_that_it_names() -> None:
+    plan = _plan(DATABASE_URL="postgres://elsewhere/db")
+    assert plan.environ_of("web") == plan.environ
+    assert "DATABASE_ROLE" not in plan.environ
+
+
 @pytest.mark.parametrize("region", ["sgp", "idn"])
 def test_a_real_region_gets_no_sandbox_no_samples_and_no_debugging_pages(region: str) -> None:
     plan = _plan(FACEID_REGION=region, FACEID_API_KEY="ours", FACEID_API_SECRET="secret")

@@ -1,13 +1,15 @@
 """The roles of web and worker: made at every start, with passwords of their own and no power."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from project.embedded_postgres import USERS, EmbeddedPostgresError, Server, start, status
-from tests.integration.embedded_postgres.launching import command, log_of
+from project.embedded_postgres import USERS, EmbeddedPostgresError, Server, start, status, stop
+from tests.integration.embedded_postgres.launching import ROOT, command, log_of
 
 OTHERS = ("web", "worker")
 
@@ -95,3 +97,31 @@ def test_the_environment_for_libpq_names_the_file_of_the_role(running: Server) -
     assert environment["PGUSER"] == USERS["web"]
     assert environment["PGPASSFILE"] == os.fspath(running.logins["web"].passfile)
     assert running.logins["web"].password not in str(environment)
+
+
+def settings(home: Path, role: str) -> subprocess.CompletedProcess[str]:
+    """Print as whom the site's settings connect."""
+    script = "from project.settings import DATABASES as d; print(d['default']['USER'])"
+    given = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
+    given |= {"LOCAL_DIR": str(home.parent), "DATABASE_ROLE": role}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_settings_connect_as_the_role_that_the_environment_names(home: Path) -> None:
+    place = home.parent / "postgres"
+    start(place, durable=False)
+    try:
+        for role, user in USERS.items():
+            assert settings(place, role).stdout.strip() == user
+        refused = settings(place, "root")
+        assert refused.returncode == 1
+        assert "DATABASE_ROLE must be owner, web or worker, not 'root'" in refused.stderr
+    finally:
+        stop(place)
