@@ -3,6 +3,6 @@
 Django's autodiscovery imports this package; its modules register what they show.
 """
 
-from verification.admin import attempts, clients, sessions
+from verification.admin import attempts, clients, log, sessions
 
-__all__ = ["attempts", "clients", "sessions"]
+__all__ = ["attempts", "clients", "log", "sessions"]

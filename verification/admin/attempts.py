@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
@@ -18,6 +18,7 @@ from verification.admin.fragments import brief_moment, code, figure, moment, pla
 from verification.admin.listing import list_rows, way_back
 from verification.admin.pills import outcome_pill, risk_pills, state_pill
 from verification.admin.readonly import ReadOnlyAdmin
+from verification.admin.record_check import check_context
 from verification.admin.scores import Comparison, attack_scale, comparisons_of
 from verification.admin.timeline import timeline_of
 from verification.admin.verdict import verdict_of
@@ -28,6 +29,9 @@ from verification.selectors.record import (
     find_attempt,
     related_attempts,
 )
+from verification.services.errors import UnknownAttemptError
+from verification.services.record_proof import prove_record
+from verification.services.runtime import get_runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,15 @@ def _row(attempt: VerificationAttempt) -> AttemptRow:
 class AttemptAdmin(ReadOnlyAdmin[VerificationAttempt]):
     """Attempts, newest first."""
 
+    def get_urls(self) -> list[URLPattern]:
+        """Add the check of one record against the log."""
+        check = path(
+            "<uuid:record_id>/verify/",
+            self.admin_site.admin_view(self.verify_view),
+            name="verification_verificationattempt_verify",
+        )
+        return [check, *super().get_urls()]
+
     def list_page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         """Return the list that the address asks for."""
         names = [(str(each), plain(name)) for each, name in client_names()]
@@ -108,6 +121,27 @@ class AttemptAdmin(ReadOnlyAdmin[VerificationAttempt]):
         """Return one attempt."""
         attempt = self.found(find_attempt(record_id))
         return self.page(request, "attempt", plain(str(attempt)), **_record(attempt))
+
+    def verify_view(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
+        """Check one record against the log: by POST, because it reads all of its evidence."""
+        self._check(request)
+        if request.method != "POST":
+            return HttpResponseRedirect(attempt_address(record_id))
+        try:
+            proof = prove_record(attempt_id=record_id, runtime=get_runtime())
+        except UnknownAttemptError as error:
+            raise Http404(str(error)) from error
+        attempt = find_attempt(record_id)
+        biz_no = attempt.biz_no if attempt else str(record_id)
+        return self.page(
+            request,
+            "record_check",
+            "Check of a record",
+            heading=text(biz_no, absent=SafeString("No business number")),
+            attempt_id=code(str(record_id)),
+            attempt_address=attempt_address(record_id) if attempt else None,
+            **check_context(proof),
+        )
 
 
 def _record(attempt: VerificationAttempt) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Admin pages that show records and change nothing, for anyone, superusers included."""
 
-from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
@@ -35,6 +34,7 @@ class ReadOnlyAdmin(_Base[Record]):
     """
 
     actions = None
+    id_converter: ClassVar[str] = "uuid"
 
     def get_urls(self) -> list[URLPattern]:
         """Route the two pages under the names that the admin's own links use."""
@@ -42,7 +42,11 @@ class ReadOnlyAdmin(_Base[Record]):
         wrap = self.admin_site.admin_view
         return [
             path("", wrap(self.changelist_view), name=f"{name}_changelist"),
-            path("<uuid:record_id>/", wrap(self.record_view), name=f"{name}_change"),
+            path(
+                f"<{self.id_converter}:record_id>/",
+                wrap(self.record_view),
+                name=f"{name}_change",
+            ),
         ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
@@ -66,7 +70,7 @@ class ReadOnlyAdmin(_Base[Record]):
             return HttpResponseNotAllowed(READING)
         return self.list_page(request, extra_context or {})
 
-    def record_view(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
+    def record_view(self, request: HttpRequest, record_id: Any) -> HttpResponse:
         """Show one record; `record_page` of the subclass fills it. 404 for an unknown id."""
         self._check(request)
         if request.method not in READING:
@@ -77,7 +81,7 @@ class ReadOnlyAdmin(_Base[Record]):
         """Return the list."""
         raise NotImplementedError
 
-    def record_page(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
+    def record_page(self, request: HttpRequest, record_id: Any) -> HttpResponse:
         """Return the page of one record."""
         raise NotImplementedError
 

@@ -6,7 +6,10 @@ from types import MappingProxyType
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
-RECORDS = ("verificationattempt", "verificationsession", "apiclient", "apikey", "evidence")
+RECORDS = (
+    "verificationattempt", "verificationsession", "apiclient", "apikey", "evidence",
+    "ledgerentry", "ledgercheckpoint", "ledgerverification",
+)  # fmt: skip
 
 ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
