@@ -15,6 +15,7 @@ from verification.selectors.guard_state import is_migrated, lifted_guards
 from verification.selectors.rights import is_over_all, session_role
 from verification.services.grants import compare
 from verification.services.privileges import Kind
+from verification.services.self_check import check_keyring, check_stored_keys
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -96,3 +97,26 @@ def _check_triggers() -> list[CheckMessage]:
     except ProgrammingError:
         return []  # a role that may not read the migrations: E007 says so
     return [Error(sentence, id="verification.E009") for sentence in lifted]
+
+
+@register(Tags.security)
+def check_keys(**_: Any) -> list[CheckMessage]:
+    """E011: a key of the keyring does not open what it has sealed."""
+    try:
+        keyring = get_conf().keyring
+    except ImproperlyConfigured:
+        return []  # E001 says so
+    return [Error(sentence, id="verification.E011") for sentence in check_keyring(keyring)]
+
+
+@register(Tags.database)
+def check_keys_in_database(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """E012: stored keys are wrapped under a key that the keyring lacks. Asks if told to."""
+    if "default" not in (databases or ()) or connections["default"].vendor != "postgresql":
+        return []
+    try:
+        with connections["default"].temporary_connection():
+            found = check_stored_keys(get_conf().keyring) if is_migrated() else []
+    except (OperationalError, ProgrammingError, ImproperlyConfigured):
+        return []  # W010, E007 and E001 say so
+    return [Error(sentence, id="verification.E012") for sentence in found]

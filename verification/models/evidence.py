@@ -25,7 +25,7 @@ class EvidenceKey(models.Model):
     erased_at = models.DateTimeField(null=True)
 
     class Meta:
-        """A key is either there or erased, never neither."""
+        """A key is there or erased, never neither; found by the key it is wrapped under."""
 
         db_table = "verification_evidence_key"
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -33,6 +33,13 @@ class EvidenceKey(models.Model):
                 name="evidence_key_or_erased",
                 condition=Q(sealed__isnull=False, erased_at__isnull=True)
                 | Q(sealed__isnull=True, erased_at__isnull=False),
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                name="evidence_key_kek",
+                fields=["kek_id", "attempt"],
+                condition=Q(erased_at__isnull=True),
             ),
         ]
 

@@ -69,7 +69,7 @@ def issue_key_pair(
 ) -> IssuedKey:
     """Make a drop-in pair: `key.public_id` is the api_key, `secret` the api_secret."""
     key_id, api_secret = uuid7(now), secrets.token_urlsafe(32)
-    wrapped = wrap(keyring, api_secret.encode(), _place(str(key_id)))
+    wrapped = wrap(keyring, api_secret.encode(), secret_place(key_id))
     key = ApiKey.objects.create(
         id=key_id,
         client=client,
@@ -141,8 +141,9 @@ def _spend(key: ApiKey, checked: CheckedSign, now: datetime) -> None:
 
 def _open_secret(key: ApiKey, keyring: Keyring) -> str:
     wrapped = WrappedKey(key.kek_id or "", bytes(key.secret_sealed or b""))
-    return unwrap(keyring, wrapped, _place(str(key.pk))).decode()
+    return unwrap(keyring, wrapped, secret_place(key.pk)).decode()
 
 
-def _place(key_id: str) -> Place:
-    return Place("api_key", key_id, "secret_sealed")
+def secret_place(key_id: UUID) -> Place:
+    """Return where the sealed secret of a key pair belongs."""
+    return Place("api_key", str(key_id), "secret_sealed")
