@@ -37,7 +37,7 @@ def last_anchor(tail: bytes) -> bytes | None:
 
     `tail` may begin anywhere. NoteError if what ends it is not a note.
     """
-    newest = _blocks(tail)[-2:]
+    newest = _blocks(tail.lstrip(b"\n"))[-2:]
     notes = read_anchors(_GAP.join(newest) + b"\n")
     return notes[-1] if notes else None
 
