@@ -58,6 +58,7 @@ def grant_again(logins: Roles) -> None:
 
 def _make(kind: Kind) -> Login:
     login = Login(kind, f"{connection.settings_dict['NAME']}_{kind}", secrets.token_hex(16))
+    owner(f"DROP ROLE IF EXISTS {login.user}")  # left by a run that was killed
     query = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
     made = query.format(sql.Identifier(login.user), sql.Literal(login.password))
     with connection.cursor() as cursor:

@@ -84,6 +84,14 @@ def test_what_cannot_be_held_by_grants_is_refused_and_nothing_is_changed(roles: 
     assert "DELETE on verification_reveal" in compare(kind=Kind.WEB, role=web).superfluous
 
 
+@pytest.mark.django_db
+def test_names_of_roles_are_taken_as_they_are(roles: Roles) -> None:
+    odd = 'odd "name"; %s {x}'
+    owner('CREATE ROLE "odd ""name""; %s {x}"')
+    grant(web=odd, worker=roles[Kind.WORKER].user)
+    assert compare(kind=Kind.WEB, role=odd).missing == ()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_only_the_owner_can_grant(changed: Roles) -> None:
     web, worker = (changed[kind] for kind in KINDS)

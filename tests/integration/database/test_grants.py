@@ -18,12 +18,19 @@ from psycopg import errors, sql
 
 from tests.conftest import OpenToken
 from tests.integration.database.roles import Login, Roles, acting_as
-from tests.integration.ledger.lives import Lives, ahead, seal
+from tests.integration.ledger.lives import RAW, Lives, ahead, seal
 from verification.ledger.canonical import canonical
-from verification.models import ApiClient, LedgerEntry, StagedEntry
+from verification.models import ApiClient, Evidence, EvidenceKey, LedgerEntry, StagedEntry
+from verification.models.erasure import LegalBasis
+from verification.models.reveal import Purpose
+from verification.selectors.attempts import AttemptQuery
+from verification.selectors.exports import attempts_csv
 from verification.selectors.rights import relations
+from verification.services.erasing import decide_erasure, request_erasure
+from verification.services.exporting import record_export
 from verification.services.privileges import ATTEMPT_FIXED, Kind
 from verification.services.reaper import reap
+from verification.services.reveals import reveal
 from verification.services.runtime import Runtime
 from verification.services.staging import stage
 from verification.services.verifying import record_verification, verify
@@ -287,6 +294,48 @@ def test_submissions_run_as_web_and_the_log_as_worker(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_evidence_is_revealed_and_erased_and_attempts_exported_as_web(
+    roles: Roles, client_app: ApiClient, runtime: Runtime, open_token: OpenToken
+) -> None:
+    attempt_id = Lives(client_app, runtime, open_token).settled()
+    first, second = (User.objects.create_superuser(name) for name in ("first", "second"))
+    reason = "asked for by letter of today"
+    with acting_as(roles[Kind.WEB]):
+        evidence = Evidence.objects.get(attempt_id=attempt_id, kind="raw_answer")
+        shown = reveal(
+            evidence_id=evidence.pk,
+            officer=first,
+            purpose=Purpose.AUDIT,
+            reason=reason,
+            runtime=runtime,
+        )
+        asked = request_erasure(
+            attempt_id=attempt_id,
+            legal_basis=LegalBasis.SUBJECT_REQUEST,
+            reason=reason,
+            by=first,
+            runtime=runtime,
+        )
+        decide_erasure(erasure_id=asked.pk, approve=True, by=second, runtime=runtime)
+        record_export(
+            by="first",
+            interface="api",
+            client_id=client_app.pk,
+            query=AttemptQuery(),
+            columns=["id"],
+            runtime=runtime,
+            sleep=lambda _: None,
+        )
+        csv = b"".join(attempts_csv(AttemptQuery()))
+    assert shown.content == RAW
+    assert str(attempt_id).encode() in csv
+    assert EvidenceKey.objects.get(attempt_id=attempt_id).sealed is None
+    with acting_as(roles[Kind.WORKER]):
+        seal(runtime)
+        assert verify(runtime=runtime).holds
+
+
+@pytest.mark.django_db(transaction=True)
 def test_staff_sign_in_and_manage_staff_as_web(roles: Roles) -> None:
     User.objects.create_superuser("chief", password="a long pass phrase")
     browser = Client()
@@ -300,7 +349,13 @@ def test_staff_sign_in_and_manage_staff_as_web(roles: Roles) -> None:
             f"/admin/auth/group/{Group.objects.get(name='trainees').pk}/delete/", {"post": "yes"}
         )
         assert gone.status_code == 302
+        # An account is switched off: deleting one would delete its actions.
+        browser.raise_request_exception = False
+        kept = User.objects.create_user("trainee")
+        refused = browser.post(f"/admin/auth/user/{kept.pk}/delete/", {"post": "yes"})
+        assert refused.status_code == 500
         browser.logout()
+    assert User.objects.filter(username="trainee").exists()
     assert not Group.objects.filter(name="trainees").exists()
 
 
