@@ -1,41 +1,17 @@
-"""Web and worker connect as roles of their own: what these may do works, all else is refused."""
-
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
-from urllib.parse import quote
+"""Web and worker connect as roles of their own, to which all is refused that is not their work."""
 
 import psycopg
 import pytest
-from django.contrib.auth.models import Group, User
 from django.db import connection
-from django.test import Client
 from psycopg import errors, sql
 
-from tests.conftest import OpenToken
-from tests.integration.database.roles import Login, Roles, acting_as
-from tests.integration.ledger.lives import RAW, Lives, ahead, seal
+from tests.integration.database.roles import Login, Roles
 from verification.ledger.canonical import canonical
-from verification.models import ApiClient, Evidence, EvidenceKey, LedgerEntry, StagedEntry
-from verification.models.erasure import LegalBasis
-from verification.models.reveal import Purpose
-from verification.selectors.attempts import AttemptQuery
-from verification.selectors.exports import attempts_csv
+from verification.models import StagedEntry
 from verification.selectors.rights import relations
-from verification.services.erasing import decide_erasure, request_erasure
-from verification.services.exporting import record_export
 from verification.services.privileges import ATTEMPT_FIXED, Kind
-from verification.services.reaper import reap
-from verification.services.reveals import reveal
-from verification.services.runtime import Runtime
 from verification.services.staging import stage
-from verification.services.verifying import record_verification, verify
 
-ROOT = Path(__file__).resolve().parents[3]
 INSERTS = {
     Kind.WEB: {
         "verification_attempt",
@@ -272,142 +248,3 @@ def test_the_worker_cannot_take_an_entry_from_the_stage_that_is_not_in_the_log(
         with pytest.raises(errors.RestrictViolation):
             session.execute("DELETE FROM public.verification_ledger_stage")
     assert StagedEntry.objects.filter(raw=raw).exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_submissions_run_as_web_and_the_log_as_worker(
-    roles: Roles, client_app: ApiClient, runtime: Runtime, open_token: OpenToken
-) -> None:
-    lives = Lives(client_app, runtime, open_token)
-    with acting_as(roles[Kind.WEB]):
-        for live in (lives.submitted, lives.keyed, lives.sent_again, lives.late, lives.settled):
-            live()
-        open_send = lives.sending()
-    with acting_as(roles[Kind.WORKER]):
-        assert reap(runtime=ahead(runtime, 60)).in_doubt == 1
-        seal(runtime)
-        outcome = verify(runtime=runtime)
-        record_verification(outcome, started_at=runtime.now(), runtime=runtime)
-    assert outcome.holds, outcome.faults
-    assert LedgerEntry.objects.filter(attempt_id=open_send).count() >= 2
-    assert not StagedEntry.objects.exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_evidence_is_revealed_and_erased_and_attempts_exported_as_web(
-    roles: Roles, client_app: ApiClient, runtime: Runtime, open_token: OpenToken
-) -> None:
-    attempt_id = Lives(client_app, runtime, open_token).settled()
-    first, second = (User.objects.create_superuser(name) for name in ("first", "second"))
-    reason = "asked for by letter of today"
-    with acting_as(roles[Kind.WEB]):
-        evidence = Evidence.objects.get(attempt_id=attempt_id, kind="raw_answer")
-        shown = reveal(
-            evidence_id=evidence.pk,
-            officer=first,
-            purpose=Purpose.AUDIT,
-            reason=reason,
-            runtime=runtime,
-        )
-        asked = request_erasure(
-            attempt_id=attempt_id,
-            legal_basis=LegalBasis.SUBJECT_REQUEST,
-            reason=reason,
-            by=first,
-            runtime=runtime,
-        )
-        decide_erasure(erasure_id=asked.pk, approve=True, by=second, runtime=runtime)
-        record_export(
-            by="first",
-            interface="api",
-            client_id=client_app.pk,
-            query=AttemptQuery(),
-            columns=["id"],
-            runtime=runtime,
-            sleep=lambda _: None,
-        )
-        csv = b"".join(attempts_csv(AttemptQuery()))
-    assert shown.content == RAW
-    assert str(attempt_id).encode() in csv
-    assert EvidenceKey.objects.get(attempt_id=attempt_id).sealed is None
-    with acting_as(roles[Kind.WORKER]):
-        seal(runtime)
-        assert verify(runtime=runtime).holds
-
-
-@pytest.mark.django_db(transaction=True)
-def test_staff_sign_in_and_manage_staff_as_web(roles: Roles) -> None:
-    User.objects.create_superuser("chief", password="a long pass phrase")
-    browser = Client()
-    with acting_as(roles[Kind.WEB]):
-        assert browser.login(username="chief", password="a long pass phrase")
-        for page in ("", "verification/verificationattempt/", "auth/user/", "auth/group/add/"):
-            assert browser.get(f"/admin/{page}").status_code == 200, page
-        made = browser.post("/admin/auth/group/add/", {"name": "trainees"})
-        assert made.status_code == 302
-        gone = browser.post(
-            f"/admin/auth/group/{Group.objects.get(name='trainees').pk}/delete/", {"post": "yes"}
-        )
-        assert gone.status_code == 302
-        # An account is switched off: deleting one would delete its actions.
-        browser.raise_request_exception = False
-        kept = User.objects.create_user("trainee")
-        refused = browser.post(f"/admin/auth/user/{kept.pk}/delete/", {"post": "yes"})
-        assert refused.status_code == 500
-        browser.logout()
-    assert User.objects.filter(username="trainee").exists()
-    assert not Group.objects.filter(name="trainees").exists()
-
-
-def role_url(login: Login) -> str:
-    """Return the test's database as DATABASE_URL has it, for a role."""
-    settings = connection.settings_dict
-    host = quote(str(settings["HOST"]), safe="")
-    place = f"{host}:{settings['PORT'] or 5432}/{settings['NAME']}"
-    return f"postgres://{login.user}:{login.password}@{place}"
-
-
-def wait_until(true: Callable[[], bool], limit_s: float = 30.0) -> None:
-    """Return when something has come true."""
-    deadline = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.05)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_worker_process_runs_jobs_and_sequencer_as_its_role(
-    roles: Roles, tmp_path: Path
-) -> None:
-    own = {
-        "DATABASE_URL": role_url(roles[Kind.WORKER]),
-        "DATABASE_ROLE": "worker",
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "LOCAL_DIR": str(tmp_path),
-        "LOG_LEVEL": "INFO",
-    }
-    log = tmp_path / "worker.log"
-    command = [sys.executable, "manage.py", "worker_run"]
-    stage([canonical({"kind": "test.staged"})])
-    with log.open("wb") as output:
-        worker = subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | own, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        done = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'"
-        wait_until(lambda: worker.poll() is not None or not StagedEntry.objects.exists())
-        wait_until(lambda: worker.poll() is not None or ask(done) > 0)
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(15) == 0, log.read_text()
-    finally:
-        worker.kill()
-        worker.wait()
-    assert "permission denied" not in log.read_text()
-    assert ask("SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'") == 0
-
-
-def ask(query: str) -> int:
-    """Return a number, as the owner."""
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        return int(cursor.fetchone()[0])
