@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from tests.conftest import OpenToken
 from tests.factories import make_attempt
+from tests.integration.database.roles import acting_as, granted_roles
 from tests.integration.ledger.lives import Lives, drain, seal
 from tests.owner import unguarded
 from verification.admin.listing import PAGE_SIZE
@@ -32,6 +33,7 @@ from verification.models import (
     LedgerVerification,
     VerificationAttempt,
 )
+from verification.services.privileges import Kind
 from verification.services.runtime import Runtime
 from verification.services.staging import stage
 
@@ -520,3 +522,15 @@ def test_an_attempt_may_be_checked_by_who_may_see_no_more_than_it(
     page = browser.post(f"{ATTEMPTS}{attempt_id}/verify/").content.decode()
     assert "This record is as it was written" in page
     assert f'"{CHECKPOINTS}' not in page
+
+
+def test_the_database_role_of_the_web_may_read_all_of_it(
+    officer: Client, runtime: Runtime, lives: Lives
+) -> None:
+    attempt_id = lives.settled()
+    seal(runtime)
+    pages = (ENTRIES, f"{ENTRIES}0/", CHECKPOINTS, f"{CHECKPOINTS}{_newest().size}/")
+    with granted_roles() as roles, acting_as(roles[Kind.WEB]):
+        for page in pages:
+            assert "Checkpoint of" in _foot(officer, page)
+        assert "This record is as it was written" in _check(officer, attempt_id)
