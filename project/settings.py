@@ -203,5 +203,7 @@ LOGGING: dict[str, Any] = {
         "plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    # It greets every command with its list of tasks.
+    "loggers": {"procrastinate": {"level": env.str("LOG_LEVEL", "WARNING")}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
 }

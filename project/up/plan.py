@@ -75,7 +75,6 @@ def make_plan(
         # What talks to the vendor shows no debugging pages; but this server has no TLS.
         environ["DEBUG"] = given.get("DEBUG", "false")
         environ.setdefault("HTTPS", "false")
-    environ.setdefault("VERIFICATION_LEDGER_ANCHOR_FILE", str(local_dir / "ledger-anchors"))
     starts_database = not environ.get("DATABASE_URL")
     if starts_database:
         # This program migrates and grants; each process gets the role that is its own.

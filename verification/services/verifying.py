@@ -135,4 +135,5 @@ def _warnings(log: LogResult, runtime: Runtime) -> Iterator[str]:
         return
     unsealed = log.size - log.sealed.checkpoint.size
     if unsealed:
-        yield f"The last {unsealed} entries are not sealed by a checkpoint yet."
+        entries = "entry is" if unsealed == 1 else f"{unsealed} entries are"
+        yield f"The last {entries} not sealed by a checkpoint yet."
