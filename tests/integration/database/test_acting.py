@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 
 from verification.ledger.canonical import parse
 from verification.models import StagedEntry
+from verification.selectors.guard_state import lifted_guards
 from verification.services.acting import acting_as
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,3 +65,16 @@ def test_raw_sql_is_recorded_too_with_the_role_that_was_connected() -> None:
     entry = staged()[-1]
     assert (entry["what"], entry["is_superuser"], entry["by"]) == ("account", True, None)
     assert entry["db_role"]
+
+
+def test_a_watcher_that_is_off_is_reported() -> None:
+    assert lifted_guards() == []
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE auth_user_groups DISABLE TRIGGER auth_user_groups_watch")
+        try:
+            [said] = lifted_guards()
+        finally:
+            cursor.execute(
+                "ALTER TABLE auth_user_groups ENABLE ALWAYS TRIGGER auth_user_groups_watch"
+            )
+    assert "auth_user_groups_watch" in said
