@@ -317,7 +317,7 @@ class _Check:
         code = FaultCode.ROW
         if names and set(names) <= {"evidence", "evidence_key"}:
             code = FaultCode.KEY if names == ["evidence_key"] else FaultCode.EVIDENCE
-        return self._fault(code, f"{', '.join(names)} differ from what was written", entry)
+        return self._fault(code, f"it is not what was written: {', '.join(names)}", entry)
 
 
 WITH_EVIDENCE = frozenset({SETTLED, RECONCILED, KEPT})
