@@ -411,7 +411,7 @@ def test_a_record_whose_row_was_changed_is_named(
         VerificationAttempt.objects.filter(pk=attempt_id).update(outcome="liveness_failed")
     page = _check(officer, attempt_id)
     assert "This record does NOT match its entries" in page
-    assert "Result differ from what was written" in page
+    assert "It is not what was written: result" in page
     assert "is as it was written" not in page
 
 
