@@ -18,7 +18,7 @@ from verification.services.entries import (
     settled_entry,
 )
 from verification.services.errors import LedgerRefusalError
-from verification.services.record_streams import Dossier, Record, dossiers, snapshot, user_table
+from verification.services.record_streams import Dossier, Record, dossiers, snapshot
 from verification.services.runtime import Runtime
 from verification.services.sealing import key_place
 from verification.services.staging import stage
@@ -38,7 +38,7 @@ def adopt(*, runtime: Runtime, report: Callable[[int], None] = lambda _: None) -
     waiting: list[bytes] = []
     with snapshot("READ WRITE") as session:
         has_begun = log_size() > 0
-        for dossier in dossiers(session, user_table()):
+        for dossier in dossiers(session):
             if dossier.record is None or dossier.entries:
                 continue
             if has_begun:

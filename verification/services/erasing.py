@@ -131,6 +131,7 @@ def _requested_entry(row: Erasure) -> bytes:
             "at": utc_text(row.requested_at),
             "attempt": str(row.attempt_id),
             "by": row.requested_by.get_username(),
+            "by_id": str(row.requested_by_id),
             "commitments": _reason(row),
             "erasure": str(row.pk),
             "kind": ERASURE_REQUESTED,
@@ -156,6 +157,7 @@ def _erased_entry(row: Erasure, by: str, at: str) -> bytes:
     return canonical(
         {
             "approved_by": by,
+            "approved_by_id": str(row.decided_by_id),
             "at": at,
             "attempt": str(row.attempt_id),
             "commitments": _reason(row),
@@ -164,6 +166,7 @@ def _erased_entry(row: Erasure, by: str, at: str) -> bytes:
             "kind": ERASED,
             "legal_basis": row.legal_basis,
             "requested_by": row.requested_by.get_username(),
+            "requested_by_id": str(row.requested_by_id),
         }
     )
 

@@ -22,7 +22,7 @@ from verification.models import LedgerCheckpoint
 from verification.selectors.ledger import consistency_proof, hashes_at, last_checkpoint
 from verification.services.entries import Added, KeptItem
 from verification.services.errors import LedgerRefusalError, NotSealedError, UnknownAttemptError
-from verification.services.record_streams import Dossier, EntryRow, dossiers, snapshot, user_table
+from verification.services.record_streams import Dossier, EntryRow, dossiers, snapshot
 from verification.services.runtime import Runtime
 
 MAX_ATTEMPTS = 1000
@@ -70,7 +70,7 @@ def signed_note(checkpoint: LedgerCheckpoint) -> bytes:
 
 
 def _dossier(session: psycopg.Connection[Any], attempt_id: UUID) -> Dossier:
-    found = list(dossiers(session, user_table(), str(attempt_id)))
+    found = list(dossiers(session, str(attempt_id)))
     if not found or found[0].record is None:
         raise UnknownAttemptError("There is no such attempt.")
     return found[0]

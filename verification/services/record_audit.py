@@ -37,7 +37,6 @@ from verification.services.record_streams import (
     RevealRow,
     dossiers,
     snapshot,
-    user_table,
 )
 from verification.services.runtime import Runtime
 from verification.services.sealing import key_place
@@ -49,7 +48,7 @@ from verification.vault.keyring import Keyring
 def check_attempt(*, attempt_id: UUID, runtime: Runtime) -> tuple[Fault, ...]:
     """Return what does not hold of one attempt; nothing if it is as it was written."""
     with snapshot("READ ONLY") as session:
-        found = list(dossiers(session, user_table(), str(attempt_id)))
+        found = list(dossiers(session, str(attempt_id)))
     dossier = found[0] if found else Dossier(str(attempt_id))
     return tuple(check_dossier(dossier, runtime.conf.keyring))
 
@@ -266,12 +265,10 @@ class _Check:
         if row is None or row.decision != "approved":
             yield self._fault(FaultCode.ERASURE, "no approved request stands behind it", entry)
             return
-        if row.requested_by == row.decided_by or said.get("requested_by") == said.get(
-            "approved_by"
-        ):
+        if row.requested_by == row.decided_by:
             yield self._fault(FaultCode.FOUR_EYES, "one person asked for and approved it", entry)
         expected = (record.id, ERASED, row.decided_at, row.requested_by, row.decided_by)
-        names = ("attempt", "kind", "at", "requested_by", "approved_by")
+        names = ("attempt", "kind", "at", "requested_by_id", "approved_by_id")
         if tuple(map(said.get, names)) != expected or said.get("legal_basis") != row.legal_basis:
             yield self._fault(FaultCode.ERASURE, "the request that stands behind differs", entry)
         elif not _opens(record, said, "reason", row.reason):

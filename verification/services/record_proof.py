@@ -17,7 +17,7 @@ from verification.services.errors import UnknownAttemptError
 from verification.services.faults import Fault, FaultCode
 from verification.services.proving import signed_note
 from verification.services.record_audit import check_dossier
-from verification.services.record_streams import Dossier, EntryRow, dossiers, snapshot, user_table
+from verification.services.record_streams import Dossier, EntryRow, dossiers, snapshot
 from verification.services.runtime import Runtime
 
 
@@ -75,7 +75,7 @@ def prove_record(*, attempt_id: UUID, runtime: Runtime) -> RecordProof:
     transaction.
     """
     with snapshot("READ ONLY") as session:
-        found = list(dossiers(session, user_table(), str(attempt_id)))
+        found = list(dossiers(session, str(attempt_id)))
         if not found:
             raise UnknownAttemptError("There is no such attempt.")
         seal, faults = _newest_seal(runtime.conf)

@@ -11,7 +11,6 @@ from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 import psycopg
-from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
 from verification.ledger.errors import CanonicalError
@@ -121,7 +120,7 @@ class RevealRow(NamedTuple):
 
 
 class ErasureRow(NamedTuple):
-    """An erasure request as the table has it, with the names of the two people."""
+    """An erasure request as the table has it; the two people by the ids of their accounts."""
 
     attempt: str
     id: str
@@ -161,22 +160,10 @@ REVEALS = f"""
     FROM verification_reveal AS row {{where}} ORDER BY row.attempt_id, id
 """  # noqa: S608 - our own columns
 ERASURES = f"""
-    SELECT attempt_id::text, row.id::text, legal_basis, reason, asked.{{username}},
-        {utc_sql("requested_at")}, decision, decided.{{username}}, {utc_sql("decided_at")}
-    FROM verification_erasure AS row
-    JOIN {{user}} AS asked ON asked.{{pk}} = requested_by_id
-    LEFT JOIN {{user}} AS decided ON decided.{{pk}} = decided_by_id
-    {{where}} ORDER BY row.attempt_id, row.id
+    SELECT attempt_id::text, id::text, legal_basis, reason, requested_by_id::text,
+        {utc_sql("requested_at")}, decision, decided_by_id::text, {utc_sql("decided_at")}
+    FROM verification_erasure AS row {{where}} ORDER BY row.attempt_id, row.id
 """  # noqa: S608 - our own columns
-
-
-@dataclass(frozen=True, slots=True)
-class UserTable:
-    """Where names of staff stand; the user model may be another than Django's."""
-
-    user: str
-    pk: str
-    username: str
 
 
 @dataclass(slots=True)
@@ -201,32 +188,21 @@ def snapshot(access: Literal["READ ONLY", "READ WRITE"]) -> Iterator[psycopg.Con
         yield connection.connection
 
 
-def user_table() -> UserTable:
-    """Return where the names of staff stand."""
-    user = get_user_model()
-    meta = user._meta  # noqa: SLF001 - documented in spite of its name
-    columns = {each.name: str(each.column) for each in meta.concrete_fields}
-    return UserTable(meta.db_table, str(meta.pk.column), columns[user.USERNAME_FIELD])
-
-
-def dossiers(
-    connection: psycopg.Connection[Any], users: UserTable, attempt: str | None = None
-) -> Iterator[Dossier]:
+def dossiers(connection: psycopg.Connection[Any], attempt: str | None = None) -> Iterator[Dossier]:
     """Yield what is stored about each attempt, in the order of ids; about one, if one is named.
 
     Attempts appear as well that have entries or evidence only. The connection must be in a
     REPEATABLE READ transaction, so that all streams tell of the same moment.
     """
     with ExitStack() as stack:
-        streams = _streams(_Reader(connection, attempt, stack), users)
+        streams = _streams(_Reader(connection, attempt, stack))
         while (current := min(each.head for each in streams)) != END:
             records, entries, staged, *others = (each.take(current) for each in streams)
             yield Dossier(current, records[0] if records else None, [*entries, *staged], *others)
 
 
-def _streams(reader: "_Reader", users: UserTable) -> "list[_Stream]":
+def _streams(reader: "_Reader") -> "list[_Stream]":
     by_id, by_attempt = ("row.id", "row.attempt_id") if reader.attempt else (None, None)
-    names = {"user": users.user, "pk": users.pk, "username": users.username}
     return [
         _Stream(reader.rows(Record, ATTEMPTS, by_id)),
         _Stream(reader.rows(EntryRow, ENTRIES, by_attempt, joined="AND")),
@@ -234,7 +210,7 @@ def _streams(reader: "_Reader", users: UserTable) -> "list[_Stream]":
         _Stream(reader.rows(EvidenceRow, EVIDENCE, by_attempt)),
         _Stream(reader.rows(KeyRow, KEYS, by_attempt)),
         _Stream(reader.rows(RevealRow, REVEALS, by_attempt)),
-        _Stream(reader.rows(ErasureRow, ERASURES, by_attempt, **names)),
+        _Stream(reader.rows(ErasureRow, ERASURES, by_attempt)),
     ]
 
 
@@ -253,13 +229,12 @@ class _Reader:
         column: str | None,
         *,
         joined: str = "WHERE",
-        **names: str,
     ) -> Iterator[Any]:
         where = f"{joined} {column} = %(attempt)s" if column else ""
         name = f"audit_{make.__name__.lower()}"
         cursor = self.stack.enter_context(self.connection.cursor(name, row_factory=_as(make)))
         cursor.itersize = FETCH
-        cursor.execute(statement.format(where=where, **names), {"attempt": self.attempt})
+        cursor.execute(statement.format(where=where), {"attempt": self.attempt})
         return iter(cursor)
 
 

@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from verification.ledger.canonical import Json, parse
 from verification.ledger.errors import CanonicalError
 from verification.services.faults import Fault, FaultCode
-from verification.services.record_streams import user_table, utc_sql
+from verification.services.record_streams import utc_sql
 
 KINDS = ("client.changed", "client.key_changed", "role.changed")
 ENTRIES = """
@@ -114,11 +114,12 @@ def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:
 def _stored(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, Facts]]:
     user = get_user_model()
     groups, permissions = user.groups.through, user.user_permissions.through
-    accounts = user_table()
+    meta = user._meta  # noqa: SLF001 - documented in spite of its name
+    columns = {each.name: str(each.column) for each in meta.concrete_fields}
     names = {
-        "user": accounts.user,
-        "pk": accounts.pk,
-        "username": accounts.username,
+        "user": meta.db_table,
+        "pk": str(meta.pk.column),
+        "username": columns[user.USERNAME_FIELD],
         "fk": groups._meta.get_field("user").column,  # noqa: SLF001
         "groups": groups._meta.db_table,  # noqa: SLF001
         "permissions": permissions._meta.db_table,  # noqa: SLF001

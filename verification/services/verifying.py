@@ -19,7 +19,7 @@ from verification.services.errors import LedgerRefusalError
 from verification.services.faults import Fault
 from verification.services.log_audit import LogAudit, LogResult, Sealed, read_anchor_notes
 from verification.services.record_audit import check_dossier
-from verification.services.record_streams import dossiers, snapshot, user_table
+from verification.services.record_streams import dossiers, snapshot
 from verification.services.register_audit import register_faults
 from verification.services.runtime import Runtime
 
@@ -109,7 +109,7 @@ class _Records:
         self.count = 0
 
     def faults(self) -> Iterator[Fault]:
-        for dossier in dossiers(self._session, user_table()):
+        for dossier in dossiers(self._session):
             self.count += 1
             yield from check_dossier(dossier, self._keyring)
             if self.count % EVERY == 0:

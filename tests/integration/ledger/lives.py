@@ -6,13 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.contrib.auth.models import User
+
 from tests.conftest import OpenToken
 from verification.lifecycle import State
-from verification.models import ApiClient, VerificationAttempt
+from verification.models import ApiClient, Evidence, VerificationAttempt
+from verification.models.erasure import LegalBasis
+from verification.models.reveal import Purpose
 from verification.services import reconciliation
 from verification.services.accepting import accept, receive
+from verification.services.erasing import decide_erasure, request_erasure
 from verification.services.errors import AttemptNotSentError
 from verification.services.reaper import reap
+from verification.services.reveals import reveal
 from verification.services.runtime import Runtime, make_runtime
 from verification.services.sequencing import tend_log
 from verification.services.settlement import Settlement
@@ -168,6 +174,58 @@ class Lives:
         token = self.open_token('ONB "4" \u00e9\u4e2d', uuid="Zo\u00eb\\\U0001f600")
         return self.submit(token, key="key-4")
 
+    def revealed(self) -> UUID:
+        """Have an image looked at, by somebody who is called otherwise later."""
+        attempt_id = self.settled()
+        officer = someone("looks")
+        reveal(
+            evidence_id=Evidence.objects.get(attempt_id=attempt_id, kind="image_best").pk,
+            officer=officer,
+            purpose=Purpose.REVIEW,
+            reason="a second pair of eyes",
+            runtime=self.runtime,
+        )
+        User.objects.filter(pk=officer.pk).update(username=f"{officer.username}-married")
+        return attempt_id
+
+    def erased(self) -> UUID:
+        """Have the evidence destroyed by two people, one of whom is called otherwise later."""
+        attempt_id = self.settled()
+        asking = someone("asks")
+        asked = request_erasure(
+            attempt_id=attempt_id,
+            legal_basis=LegalBasis.SUBJECT_REQUEST,
+            reason="letter of the person",
+            by=asking,
+            runtime=self.runtime,
+        )
+        decide_erasure(
+            erasure_id=asked.pk, approve=True, by=someone("approves"), runtime=self.runtime
+        )
+        User.objects.filter(pk=asking.pk).update(username=f"{asking.username}-married")
+        return attempt_id
+
+    def kept_from_erasure(self) -> UUID:
+        """Have a request for erasure refused."""
+        attempt_id = self.settled()
+        asked = request_erasure(
+            attempt_id=attempt_id,
+            legal_basis=LegalBasis.CONSENT_WITHDRAWN,
+            reason="said on the telephone",
+            by=someone("asks"),
+            runtime=self.runtime,
+        )
+        decide_erasure(
+            erasure_id=asked.pk, approve=False, by=someone("refuses"), runtime=self.runtime
+        )
+        return attempt_id
+
+
+def someone(name: str) -> User:
+    """Return a member of staff who may do everything."""
+    number = User.objects.count()
+    return User.objects.create_user(f"{name}-{number}", is_staff=True, is_superuser=True)
+
 
 LIVES: dict[str, Callable[[Lives], UUID]] = {
     "answered": Lives.submitted,
@@ -182,6 +240,9 @@ LIVES: dict[str, Callable[[Lives], UUID]] = {
     "closed": Lives.closed,
     "sent again": Lives.sent_again,
     "keyed": Lives.keyed,
+    "revealed": Lives.revealed,
+    "erased": Lives.erased,
+    "kept from erasure": Lives.kept_from_erasure,
 }
 """Every way through the states."""
 
