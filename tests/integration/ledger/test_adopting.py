@@ -14,6 +14,10 @@ from verification.services.verifying import verify
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+EARLIER = [name for name in LIVES if name not in {"revealed", "erased", "kept from erasure"}]
+"""What there was before the log; reveals and erasures came with it."""
+
+
 def forget() -> None:
     """Leave the rows as they were before there was a log."""
     with unguarded():
@@ -23,12 +27,12 @@ def forget() -> None:
 
 
 def test_every_kind_of_life_is_adopted_and_holds(lives: Lives, runtime: Runtime) -> None:
-    for lead in LIVES.values():
-        lead(lives)
+    for name in EARLIER:
+        LIVES[name](lives)
     forget()
     out = StringIO()
     call_command("ledger_adopt", stdout=out)
-    assert out.getvalue() == f"{len(LIVES)} attempts adopted\n"
+    assert out.getvalue() == f"{len(EARLIER)} attempts adopted\n"
     call_command("ledger_adopt", stdout=out)
     assert out.getvalue().endswith("0 attempts adopted\n")
     seal(runtime)
