@@ -6,6 +6,7 @@
 import os
 import resource
 from pathlib import Path
+from typing import Any
 
 wsgi_app = "project.wsgi"
 bind = os.environ.get("WEB_BIND", f"127.0.0.1:{os.environ.get('WEB_PORT', '8000')}")
@@ -41,3 +42,12 @@ accesslog = os.environ.get("WEB_ACCESS_LOG") or None
 access_log_format = '%(t)s "%(m)s %(U)s" %(s)s %(B)s %(D)s'
 errorlog = "-"
 loglevel = os.environ.get("WEB_LOG_LEVEL", "info")
+
+
+def post_worker_init(worker: Any) -> None:
+    """Say what will fail later, such as a key that the keyring lacks; serve all the same."""
+    from django.core.checks import ERROR, Tags, run_checks  # noqa: PLC0415 - Django is ready only now
+
+    for each in run_checks(tags=[Tags.database], databases=["default"]):
+        if each.level >= ERROR:
+            worker.log.critical("%s", each)

@@ -1,6 +1,7 @@
 """A key that is missing is said at the start, not at the first reveal."""
 
 import time
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.core.checks import CheckMessage, Error
 from django.db import connection
 from django.test import override_settings
 
+from project.gunicorn_conf import post_worker_init
 from tests.factories import NOON, make_attempt, make_client, make_evidence
 from tests.integration.keys.rings import KEYS, NEW, OLD, ONLY_NEW
 from tests.owner import unguarded
@@ -78,6 +80,18 @@ def test_the_system_check_says_it_when_it_may_ask_the_database() -> None:
         assert errors(list(check_keys_in_database(databases=["default"]))) == ["verification.E012"]
         assert list(check_keys_in_database(databases=None)) == []
     assert list(check_keys_in_database(databases=["default"])) == []
+
+
+@pytest.mark.django_db
+def test_the_web_process_says_it_when_it_starts() -> None:
+    make_evidence(make_attempt("verified"), "image_best")
+    said = Mock()
+    post_worker_init(said)
+    said.log.critical.assert_not_called()
+    with override_settings(VERIFICATION=WITHOUT_OLD):
+        post_worker_init(said)
+    (call,) = said.log.critical.call_args_list
+    assert "verification.E012" in str(call.args[1])
 
 
 @pytest.mark.django_db
