@@ -1,8 +1,8 @@
-"""The admin site's pages for staff: lists and records, to read and never to change.
+"""The admin site's pages for staff: records to read and never to change, and what goes on record.
 
 Django's autodiscovery imports this package; its modules register what they show.
 """
 
-from verification.admin import attempts, clients, log, sessions
+from verification.admin import access, attempts, clients, erasures, log, reveals, sessions
 
-__all__ = ["attempts", "clients", "log", "sessions"]
+__all__ = ["access", "attempts", "clients", "erasures", "log", "reveals", "sessions"]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from verification.admin import facts
+from verification.admin.disclosure import disclosure
 from verification.admin.filters import AttemptFilterForm
 from verification.admin.fragments import brief_moment, code, figure, moment, plain, text
 from verification.admin.listing import list_rows, way_back
@@ -120,7 +121,8 @@ class AttemptAdmin(ReadOnlyAdmin[VerificationAttempt]):
     def record_page(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
         """Return one attempt."""
         attempt = self.found(find_attempt(record_id))
-        return self.page(request, "attempt", plain(str(attempt)), **_record(attempt))
+        context = {**_record(attempt), **disclosure(attempt, request.user)}
+        return self.page(request, "attempt", plain(str(attempt)), **context)
 
     def verify_view(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
         """Check one record against the log: by POST, because it reads all of its evidence."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
@@ -39,6 +40,7 @@ class Tag:
 class EvidenceItem:
     """One sealed item, described and not shown."""
 
+    id: UUID
     kind: SafeString
     size: SafeString
     sha256: SafeString
@@ -108,5 +110,8 @@ def _tag(name: str, value: object, *, is_bit: bool) -> Tag:
 
 def _item(evidence: Evidence) -> EvidenceItem:
     return EvidenceItem(
-        code(evidence.kind), size_of(evidence.size_bytes), code(bytes(evidence.sha256).hex())
+        evidence.pk,
+        code(evidence.kind),
+        size_of(evidence.size_bytes),
+        code(bytes(evidence.sha256).hex()),
     )

@@ -234,6 +234,7 @@ def test_attempts_without_a_subject_are_not_related(officer: Client) -> None:
 def test_queries_of_a_page_do_not_grow(officer: Client) -> None:
     client = make_client()
     bare = make_attempt("verified", client=client, subject="s")
+    make_evidence(bare, "image_0")
     with CaptureQueriesContext(connection) as few:
         _page(officer, bare)
     rich = make_attempt("verified", client=client, subject="s", session=make_session(client))

@@ -92,6 +92,7 @@ def test_there_is_no_page_to_add_change_or_delete(
 def test_a_superuser_sees_no_way_to_change_anything(
     cast: dict[str, Client], records: Records
 ) -> None:
+    items = records[2].evidence.all()
     for page in _pages(records):
         text = cast["superuser"].get(page).content.decode()
         assert "addlink" not in text
@@ -99,7 +100,10 @@ def test_a_superuser_sees_no_way_to_change_anything(
         assert 'name="_save"' not in text
         posts = set(re.findall(r'method="post" action="([^"]+)"', text))
         assert text.count('method="post"') == len(posts)
-        assert posts <= {"/admin/logout/", f"{page}verify/"}  # which change no record
+        about = str(records[2].pk)  # what goes on record beside a record changes none
+        deeds = {f"/admin/verification/erasure/request/{about}/"}
+        deeds |= {f"/admin/verification/evidence/{each.pk}/reveal/" for each in items}
+        assert posts <= {"/admin/logout/", f"{page}verify/", *deeds}
 
 
 def test_other_tables_of_ours_are_not_in_the_admin(cast: dict[str, Client]) -> None:

@@ -1,0 +1,33 @@
+"""The small page that says why something was not done, for what our own rules refuse."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+
+from verification.services.errors import (
+    BadReasonError,
+    EvidenceBrokenError,
+    EvidenceErasedError,
+    NotPermittedError,
+    RevealLimitError,
+    ServiceError,
+    UnknownErasureError,
+    UnknownEvidenceError,
+)
+
+STATUSES: Mapping[type[ServiceError], HTTPStatus] = MappingProxyType(
+    {
+        BadReasonError: HTTPStatus.BAD_REQUEST,
+        NotPermittedError: HTTPStatus.FORBIDDEN,
+        UnknownEvidenceError: HTTPStatus.NOT_FOUND,
+        UnknownErasureError: HTTPStatus.NOT_FOUND,
+        EvidenceErasedError: HTTPStatus.GONE,
+        RevealLimitError: HTTPStatus.TOO_MANY_REQUESTS,
+        EvidenceBrokenError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    }
+)
+
+
+def status_of(error: ServiceError) -> HTTPStatus:
+    """Return the HTTP status of a refusal; 409 for those that depend on how things stand."""
+    return STATUSES.get(type(error), HTTPStatus.CONFLICT)

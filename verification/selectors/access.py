@@ -1,0 +1,184 @@
+"""Who has seen or erased what, for a subject or an attempt: the register behind every reveal."""
+
+import csv
+import io
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.db.models import F, Func, IntegerField, Q, Value
+
+from verification.ledger.canonical import Json, parse
+from verification.ledger.errors import CanonicalError
+from verification.models import Erasure, LedgerEntry, Reveal, StagedEntry, VerificationAttempt
+from verification.models.erasure import ERASED, ERASURE_REFUSED, ERASURE_REQUESTED, Decision
+from verification.models.reveal import REVEAL_REFUSED, REVEALED
+from verification.selectors.export_columns import FORMULA_STARTS
+
+KINDS = (REVEALED, REVEAL_REFUSED, ERASURE_REQUESTED, ERASURE_REFUSED, ERASED)
+CSV_COLUMNS = (
+    "when", "what", "who", "purpose", "reason", "item", "attempt", "biz_no", "entry_index",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AccessEvent:
+    """One thing that was done with evidence, or refused; `what` is the kind of its entry.
+
+    `purpose` is a reveal's purpose or an erasure's legal basis. `index` is None until the entry
+    stands in the log.
+    """
+
+    at: datetime
+    what: str
+    who: str
+    attempt_id: UUID
+    biz_no: str | None
+    purpose: str | None = None
+    reason: str | None = field(default=None, repr=False)
+    item: str | None = None
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry about evidence, and its index if it has one."""
+
+    said: Mapping[str, Json]
+    index: int | None
+
+
+Indexes = Mapping[tuple[Json, Json], int | None]
+
+
+def access_events(
+    *, subject: str | None = None, attempt_id: UUID | None = None
+) -> list[AccessEvent]:
+    """Return the events of the attempts that match all that is given, oldest first.
+
+    Nothing matches if nothing is given. Six queries at most, however many events there are.
+    """
+    attempts = _attempts(subject, attempt_id)
+    if not attempts:
+        return []
+    entries = list(_entries(attempts))
+    indexes = {_identity(each.said): each.index for each in entries}
+    events = [
+        *_reveals(attempts, indexes),
+        *_erasures(attempts, indexes),
+        *(_refusal(each, attempts) for each in entries if each.said["kind"] == REVEAL_REFUSED),
+    ]
+    return sorted(events, key=lambda each: each.at)
+
+
+def access_csv(events: Iterable[AccessEvent]) -> bytes:
+    """Return the events as CSV: UTF-8, LF, times in UTC, cells safe from running as formulas."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for each in events:
+        row = (
+            each.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            each.what, each.who, each.purpose, each.reason, each.item, str(each.attempt_id),
+            each.biz_no, each.index,
+        )  # fmt: skip
+        writer.writerow([_guarded(cell) for cell in row])
+    return text.getvalue().encode()
+
+
+def _guarded(cell: str | int | None) -> str | int | None:
+    is_formula = isinstance(cell, str) and cell.startswith(tuple(FORMULA_STARTS))
+    return f"'{cell}" if is_formula else cell
+
+
+def _attempts(subject: str | None, attempt_id: UUID | None) -> dict[UUID, str | None]:
+    """Return the ids of what matches, with the business numbers."""
+    wanted = Q()
+    if subject is not None:
+        wanted &= Q(subject=subject)
+    if attempt_id is not None:
+        wanted &= Q(pk=attempt_id)
+    if not wanted:
+        return {}
+    return dict(VerificationAttempt.objects.filter(wanted).values_list("id", "biz_no"))
+
+
+def _entries(attempts: Collection[UUID]) -> Iterator[_Entry]:
+    stored = LedgerEntry.objects.filter(attempt_id__in=attempts, kind__in=KINDS)
+    for index, raw in stored.values_list("index", "raw"):
+        yield _Entry(parse(bytes(raw)), index)
+    place = Func(
+        F("raw"),
+        Value(b'"kind":"evidence.'),
+        function="pg_catalog.position",
+        output_field=IntegerField(),
+    )
+    ids = {str(each) for each in attempts}
+    staged = StagedEntry.objects.alias(place=place).filter(place__gt=0)
+    for raw in staged.values_list("raw", flat=True):
+        try:
+            said = parse(bytes(raw))
+        except CanonicalError:
+            continue  # the sequencer will refuse it
+        if said.get("attempt") in ids and said.get("kind") in KINDS:
+            yield _Entry(said, None)
+
+
+def _identity(said: Mapping[str, Json]) -> tuple[Json, Json]:
+    return said["kind"], said.get("reveal") or said.get("erasure")
+
+
+def _reveals(attempts: Mapping[UUID, str | None], indexes: Indexes) -> Iterator[AccessEvent]:
+    for row in Reveal.objects.filter(attempt_id__in=attempts):
+        yield AccessEvent(
+            at=row.revealed_at,
+            what=REVEALED,
+            who=row.officer_name,
+            attempt_id=row.attempt_id,
+            biz_no=attempts[row.attempt_id],
+            purpose=row.purpose,
+            reason=row.reason,
+            item=row.kind,
+            index=indexes.get((REVEALED, str(row.pk))),
+        )
+
+
+def _erasures(attempts: Mapping[UUID, str | None], indexes: Indexes) -> Iterator[AccessEvent]:
+    rows = Erasure.objects.select_related("requested_by", "decided_by")
+    for row in rows.filter(attempt_id__in=attempts):
+        asked = AccessEvent(
+            at=row.requested_at,
+            what=ERASURE_REQUESTED,
+            who=row.requested_by.get_username(),
+            attempt_id=row.attempt_id,
+            biz_no=attempts[row.attempt_id],
+            purpose=row.legal_basis,
+            reason=row.reason,
+            index=indexes.get((ERASURE_REQUESTED, str(row.pk))),
+        )
+        yield asked
+        if row.decided_by is not None and row.decided_at is not None:
+            what = ERASED if row.decision == Decision.APPROVED else ERASURE_REFUSED
+            yield replace(
+                asked,
+                at=row.decided_at,
+                what=what,
+                who=row.decided_by.get_username(),
+                index=indexes.get((what, str(row.pk))),
+            )
+
+
+def _refusal(entry: _Entry, attempts: Mapping[UUID, str | None]) -> AccessEvent:
+    """Return a reveal that was refused: there is no row of it, only the entry."""
+    said = entry.said
+    attempt_id = UUID(str(said["attempt"]))
+    return AccessEvent(
+        at=datetime.fromisoformat(str(said["at"])),
+        what=REVEAL_REFUSED,
+        who=str(said["by"]),
+        attempt_id=attempt_id,
+        biz_no=attempts[attempt_id],
+        item=str(said["item"]),
+        index=entry.index,
+    )
