@@ -13,6 +13,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, connections, transaction
 
+from tests.integration.database.roles import acting_as, granted_roles
+from tests.integration.erasing.erasures import erase
 from tests.integration.ledger.lives import Lives, ahead, seal
 from tests.integration.reveals.conftest import make_person
 from tests.owner import unguarded
@@ -27,6 +29,7 @@ from verification.models import (
 )
 from verification.models.evidence import RAW_ANSWER
 from verification.models.reveal import REVEAL_REFUSED, REVEALED, Purpose
+from verification.selectors.access import access_events
 from verification.services.errors import (
     BadReasonError,
     EvidenceBrokenError,
@@ -35,6 +38,7 @@ from verification.services.errors import (
     RevealLimitError,
     UnknownEvidenceError,
 )
+from verification.services.privileges import Kind
 from verification.services.record_audit import check_attempt
 from verification.services.reveals import Revealed, reveal
 from verification.services.runtime import Runtime
@@ -318,3 +322,17 @@ def test_a_reveal_row_stays_as_it_was_written(
         with pytest.raises(DatabaseError), connection.cursor() as cursor:
             cursor.execute(statement)
     assert Reveal.objects.get().reason == REASON
+
+
+def test_the_role_of_the_web_process_can_do_what_staff_do(
+    lives: Lives, officer: User, runtime: Runtime
+) -> None:
+    approver = make_person("anna", "approver")
+    attempt_id = lives.settled()
+    image = Evidence.objects.get(attempt_id=attempt_id, kind="image_best")
+    with granted_roles() as roles, acting_as(roles[Kind.WEB]):
+        assert _reveal(image, officer, runtime).content == JPEG
+        erase(attempt_id, officer, approver, runtime)
+        assert len(access_events(attempt_id=attempt_id)) == 3
+    seal(runtime)
+    assert check_attempt(attempt_id=attempt_id, runtime=runtime) == ()
