@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from verification.ledger.canonical import canonical
 from verification.ledger.checkpoint import Checkpoint, sign_checkpoint
-from verification.ledger.errors import CanonicalError
+from verification.ledger.errors import CanonicalError, TreeError
 from verification.ledger.keys import SigningKey
 from verification.ledger.merkle import Frontier, Node, leaf_hash
 from verification.models import LedgerCheckpoint, StagedEntry
 from verification.selectors.ledger import frontier_at, last_checkpoint, log_size
 from verification.services.anchoring import check_anchor, publish
 from verification.services.entries import EXPORTED, HEARTBEAT, REFUSED, read_labels, utc_text
+from verification.services.errors import LedgerRefusalError
 from verification.services.policy import policy_entry
 from verification.services.runtime import Runtime
 
@@ -52,8 +53,17 @@ def tend_log(*, runtime: Runtime) -> int:
 
     Returns how many staged entries were moved, up to BATCH; 0 too if another process holds the
     sequencer's lock. All or nothing. Raises LedgerRefusalError if the log in the database does
-    not continue what was published.
+    not continue what was published, or is damaged.
     """
+    try:
+        return _round(runtime)
+    except (IntegrityError, KeyError, TreeError) as error:
+        name = type(error).__name__
+        sentence = f"The log's tables do not fit each other ({name}): run ledger_verify."
+        raise LedgerRefusalError(sentence) from error
+
+
+def _round(runtime: Runtime) -> int:
     with transaction.atomic():
         if not _has_lock():
             return 0
@@ -138,7 +148,11 @@ def _node_row(node: Node) -> tuple[object, ...]:
 
 
 def _copy(statement: str, types: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.copy(statement) as copy,
+    ):
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)

@@ -256,3 +256,19 @@ def test_nobody_takes_an_entry_from_the_stage_but_into_the_log(db: None) -> None
     with pytest.raises(IntegrityError), transaction.atomic():
         StagedEntry.objects.update(raw=b"{}")
     assert StagedEntry.objects.filter(raw=entry(1)).exists()
+
+
+@pytest.mark.parametrize("table", ["entry", "node"])
+def test_a_damaged_log_is_not_continued(table: str, runtime: Runtime) -> None:
+    stage(entry(number) for number in range(9))
+    drain(runtime)
+    size = log_size()
+    with unguarded(), connection.cursor() as cursor:
+        if table == "entry":
+            cursor.execute("DELETE FROM verification_ledger_entry WHERE index > %s", [size - 4])
+        else:
+            cursor.execute("DELETE FROM verification_ledger_node WHERE level > 1")
+    stage(entry(number) for number in range(3))
+    with pytest.raises(LedgerRefusalError, match="run ledger_verify"):
+        drain(runtime)
+    assert StagedEntry.objects.count() == 3
