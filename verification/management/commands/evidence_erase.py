@@ -18,6 +18,9 @@ from verification.services.erasing import decide_erasure, request_erasure
 from verification.services.erasure_certificate import erasure_certificate
 from verification.services.errors import ServiceError
 from verification.services.runtime import get_runtime
+from verification.services.settlement import visible
+
+MAX_NAME = 150
 
 
 class Command(BaseCommand):
@@ -76,7 +79,8 @@ class Command(BaseCommand):
 
     def _pending(self, _options: dict[str, Any]) -> None:
         for each in erasures_to_decide():
-            asked = f"{each.requested_at:%Y-%m-%dT%H:%M:%SZ} by {each.requested_by.get_username()}"
+            name = visible(each.requested_by.get_username(), MAX_NAME)
+            asked = f"{each.requested_at:%Y-%m-%dT%H:%M:%SZ} by {name}"
             self.stdout.write(f"{each.pk} attempt {each.attempt_id} {each.legal_basis} {asked}")
 
     def _certificate(self, options: dict[str, Any]) -> None:
