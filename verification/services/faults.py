@@ -16,7 +16,6 @@ class FaultCode(StrEnum):
     LEAF = "leaf_hash_differs"
     NODE = "node_differs"
     CHECKPOINT = "checkpoint_differs"
-    COSIGNATURE = "cosignature_broken"
     # Records of attempts.
     NO_ROW = "entry_without_row"
     NO_ENTRY = "row_without_entry"

@@ -9,6 +9,7 @@ import pytest
 from verification.conf import Conf
 from verification.lifecycle import State
 from verification.outcomes import Outcome
+from verification.services.faults import FaultCode
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -42,6 +43,21 @@ def test_every_system_check_is_documented() -> None:
 @pytest.mark.parametrize("word", [*State, *Outcome])
 def test_every_state_and_outcome_is_in_the_glossary(word: str) -> None:
     assert f"| {word.replace('_', ' ')} |" in GLOSSARY
+
+
+@pytest.mark.parametrize("code", FaultCode)
+def test_every_finding_of_the_verification_is_explained(code: FaultCode) -> None:
+    assert f"`{code}`" in (ROOT / "docs/reference/ledger-verify.md").read_text()
+
+
+def test_every_kind_of_entry_is_specified() -> None:
+    page = (ROOT / "docs/formats/events.md").read_text()
+    for module in ("services/entries.py", "models/reveal.py", "models/erasure.py"):
+        code = (ROOT / "verification" / module).read_text()
+        kinds = re.findall(r'^[A-Z_]+ = "([a-z_]+(?:\.[a-z_]+)?)"$', code, re.MULTILINE)
+        assert kinds
+        for kind in kinds:
+            assert f"`{kind}`" in page
 
 
 def test_every_command_is_documented() -> None:
