@@ -37,7 +37,7 @@ def erasure_address(erasure: Erasure) -> str:
 def request_facts(erasure: Erasure) -> list[Fact]:
     """Return who asked for what, and what came of it."""
     found = [
-        Fact("Legal basis", SafeString(LegalBasis(erasure.legal_basis).label)),
+        Fact("Legal basis", text(LegalBasis(erasure.legal_basis).label)),
         Fact("Reason", text(erasure.reason)),
         Fact("Requested by", text(erasure.requested_by.get_username())),
         Fact("Requested", moment(erasure.requested_at)),
