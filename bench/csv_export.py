@@ -6,7 +6,6 @@ import time
 from statistics import median
 
 from bench.report import Finding
-from bench.rows import insert_attempts
 from bench.site import Site
 
 TARGET = 0.75
@@ -42,8 +41,7 @@ TABLES = """
 def csv_export(site: Site, *, quick: bool) -> list[Finding]:
     """Compare rows a second, with and without the evidence list, and look at memory."""
     rows = 100_000 if quick else 1_000_000
-    with site.connect() as connection:
-        insert_attempts(connection, rows)
+    site.child("rows", str(rows))
     return [
         *_compare(site, rows, label="csv, attempts only", evidence="", left_out=["evidence"]),
         *_compare(site, rows, label="csv, all columns", evidence=EVIDENCE, left_out=[]),

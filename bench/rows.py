@@ -1,8 +1,19 @@
-"""Plausible attempts by the million, made inside PostgreSQL; none is of a real person."""
+"""Plausible attempts by the million, made inside PostgreSQL; none is of a real person.
 
-from psycopg import Connection
+`python -m bench.child rows COUNT` inserts them. The evidence is not sealed, but its keys are
+wrapped under the keyring of the settings, as the verification of records wants them.
+"""
 
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from verification.conf import get_conf
 from verification.models.guards import GUARDED
+from verification.services.sealing import key_place
+from verification.vault.envelope import new_key, wrap
 
 CLIENT_ID = "00000000-0000-7000-8000-000000000001"
 
@@ -44,29 +55,46 @@ ATTEMPTS = """
          LATERAL (SELECT '2025-01-01T00:00:00Z'::timestamptz + n * interval '0.731219 s') AS t(at)
 """
 
-EVIDENCE_KEYS = """
-    INSERT INTO verification_evidence_key (attempt_id, kek_id, sealed, created_at)
-    SELECT id, 'bench', decode(repeat('01', 61), 'hex'), created_at FROM verification_attempt
-"""
-
 EVIDENCE = """
     INSERT INTO verification_evidence (
         id, attempt_id, kind, size_bytes, sha256, sealed, created_at)
     SELECT gen_random_uuid(), id, kind, 64, packet_sha256, decode(repeat('01', 93), 'hex'),
-           created_at
+           settled_at
     FROM verification_attempt, unnest(ARRAY['image_best', 'raw_answer', 'video_key']) AS kind
 """
 
+SETTLED = "SELECT id, settled_at FROM verification_attempt ORDER BY id"
+COPY_KEYS = """COPY verification_evidence_key (attempt_id, kek_id, sealed, created_at)
+    FROM STDIN (FORMAT BINARY)"""
+KEY_TYPES = ("uuid", "varchar", "bytea", "timestamptz")
 
-def insert_attempts(connection: Connection, rows: int) -> None:
-    """Fill empty tables with one client's `rows` attempts, each with three items of evidence.
 
-    About 100 s for a million. The connection must be in autocommit.
-    """
-    # Settled attempts from nowhere are what the guard refuses; only a superuser can lift it.
-    connection.execute("ALTER TABLE verification_attempt DISABLE TRIGGER USER")
-    for statement in (CLIENT, ATTEMPTS, EVIDENCE_KEYS, EVIDENCE):
-        connection.execute(statement, {"client": CLIENT_ID, "rows": rows})
-    for guard in GUARDED["verification_attempt"]:
-        connection.execute(f"ALTER TABLE verification_attempt ENABLE ALWAYS TRIGGER {guard}")
-    connection.execute("VACUUM (ANALYZE)")
+def main(arguments: list[str]) -> None:
+    """Fill empty tables; about two minutes for a million."""
+    insert_attempts(int(arguments[0]))
+
+
+def insert_attempts(rows: int) -> None:
+    """Insert one client's `rows` attempts, each with a key and three items of evidence."""
+    with connection.cursor() as cursor:
+        # Settled attempts from nowhere are what the guard refuses; only the owner can lift it.
+        cursor.execute("ALTER TABLE verification_attempt DISABLE TRIGGER USER")
+        for statement in (CLIENT, ATTEMPTS, EVIDENCE):
+            cursor.execute(statement, {"client": CLIENT_ID, "rows": rows})
+        for guard in GUARDED["verification_attempt"]:
+            cursor.execute(f"ALTER TABLE verification_attempt ENABLE ALWAYS TRIGGER {guard}")
+        cursor.execute(SETTLED)
+        settled = cursor.fetchall()
+        with cursor.copy(COPY_KEYS) as copy:
+            copy.set_types(KEY_TYPES)
+            for row in _key_rows(settled):
+                copy.write_row(row)
+        cursor.execute("VACUUM (ANALYZE)")
+
+
+def _key_rows(settled: Sequence[tuple[UUID, datetime]]) -> Iterator[tuple[object, ...]]:
+    """Yield a wrapped key of each attempt, made when it was settled, as a submission does."""
+    keyring = get_conf().keyring
+    for attempt_id, settled_at in settled:
+        wrapped = wrap(keyring, new_key(), key_place(attempt_id))
+        yield attempt_id, wrapped.kek_id, wrapped.sealed, settled_at

@@ -7,15 +7,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 from psycopg.sql import SQL, Identifier
 
 from project import embedded_postgres
+from verification.ledger.keys import SignatureType, new_signing_key, skey_text
 
 ROOT = Path(__file__).resolve().parent.parent
 START_S = 30.0
@@ -41,6 +43,10 @@ class Site:
     def manage(self, *arguments: str) -> str:
         """Run a management command and return what it printed."""
         return self.run([sys.executable, "manage.py", *arguments])
+
+    def child(self, name: str, *arguments: str) -> str:
+        """Run bench/NAME.py in a fresh process with Django set up; return what it printed."""
+        return self.run([sys.executable, "-m", "bench.child", name, *arguments])
 
     def run(self, command: Sequence[str]) -> str:
         """Run a command of ours to its end and return its standard output."""
@@ -80,16 +86,30 @@ def describe_database(site: Site) -> str:
 @contextmanager
 def running(site: Site, command: Sequence[str], *, port: int, **more: str) -> Iterator[int]:
     """Run a server until the block ends; the value is its process id. It listens on `port`."""
+    with background(site, command, more=more) as process:
+        _wait_until_listening(process, port, command)
+        yield process.pid
+
+
+@contextmanager
+def background(
+    site: Site,
+    command: Sequence[str],
+    *,
+    pipe: int = subprocess.DEVNULL,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process until the block ends; `pipe` is for its standard input and output."""
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
         env={**site.environ, **more},
-        stdout=subprocess.DEVNULL,
+        stdin=pipe,
+        stdout=pipe,
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_until_listening(process, port, command)
-        yield process.pid
+        yield process
     finally:
         process.terminate()
         try:
@@ -140,6 +160,7 @@ def _environ(database_url: str) -> dict[str, str]:
         "FACEID_API_SECRET": "bench_secret",
         "VERIFICATION_KEYRING": "bench:" + "A" * 43 + "=",
         "VERIFICATION_DIGEST_KEY": "B" * 43 + "=",
+        "VERIFICATION_LEDGER_KEY": skey_text(new_signing_key("bench", SignatureType.NOTE)),
         "WEB_WORKERS": "1",
         "LOG_LEVEL": "ERROR",
     }
