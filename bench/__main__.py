@@ -7,8 +7,9 @@ from types import MappingProxyType
 
 from bench.csv_export import csv_export
 from bench.latency import submit_latency
+from bench.ledger import ledger_lag, ledger_proof, ledger_submit, ledger_verify
 from bench.memory import submit_memory
-from bench.report import Finding, machine_line
+from bench.report import Finding, load_line, machine_line
 from bench.site import BenchError, Site, describe_database, new_site
 from bench.throughput import submit_throughput
 
@@ -20,6 +21,10 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "throughput": submit_throughput,
         "memory": submit_memory,
         "csv": csv_export,
+        "ledger-submit": ledger_submit,
+        "ledger-lag": ledger_lag,
+        "ledger-verify": ledger_verify,
+        "ledger-proof": ledger_proof,
     }
 )
 
@@ -43,6 +48,7 @@ def _print_findings(benchmark: Benchmark, site: Site, *, quick: bool) -> int:
     findings = benchmark(site, quick=quick)
     for finding in findings:
         print(finding.line(), flush=True)
+    print(load_line(), flush=True)
     return sum(not finding.is_met for finding in findings)
 
 

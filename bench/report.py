@@ -51,3 +51,8 @@ def _processor() -> str:
         if line.startswith("model name"):
             return " ".join(line.partition(":")[2].split())
     return platform.machine()
+
+
+def load_line() -> str:
+    """Return how busy the machine has been in the last minute, which blurs every figure."""
+    return f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
