@@ -10,7 +10,10 @@ from verification.admin.log_fragments import short_hash, whole_hash
 from verification.ledger.merkle import node_hash
 
 WIRE_X = {"left": 25, "right": 75}
-WIRE = '<svg class="wire" viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true">'
+WIRE = (
+    '<svg class="wire" viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true">'
+    '<path d="M{} 0V8H{}V0M50 8V14H{}V20"/></svg>'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +96,4 @@ def _covers(entries: tuple[int, int]) -> str:
 def _wire(above: _Step | None) -> SafeString:
     """Join both neighbours and lead to the next rung's half, or to the root in the middle."""
     to = 50 if above is None else WIRE_X["right" if above.is_left else "left"]
-    return format_html(
-        '{}<path d="M{} 0V8H{}V0M50 8V14H{}V20"/></svg>',
-        SafeString(WIRE),
-        WIRE_X["left"],
-        WIRE_X["right"],
-        to,
-    )
+    return format_html(WIRE, WIRE_X["left"], WIRE_X["right"], to)

@@ -139,8 +139,7 @@ def test_standard_output_holds_the_lines_and_standard_error_the_progress(
 
 
 def test_a_reader_who_leaves_ends_the_command_quietly(transactional_db: None) -> None:
-    connection.ensure_connection()
-    insert_attempts(connection.connection, 3_000)
+    insert_attempts(3_000)
     process = run()
     assert process.stdout is not None
     assert process.stderr is not None
@@ -153,8 +152,7 @@ def test_a_reader_who_leaves_ends_the_command_quietly(transactional_db: None) ->
 
 
 def test_an_interrupted_export_leaves_no_file(transactional_db: None, folder: Path) -> None:
-    connection.ensure_connection()
-    insert_attempts(connection.connection, 1)
+    insert_attempts(1)
     with connection.cursor() as cursor:
         cursor.execute("BEGIN; LOCK TABLE verification_evidence")
         process = run("--output", str(folder / "a.csv"))

@@ -29,8 +29,7 @@ MANY = 5_000
 @pytest.fixture
 def many_attempts(transactional_db: None) -> None:
     """Fill the table with some megabytes of CSV."""
-    connection.ensure_connection()
-    insert_attempts(connection.connection, MANY)
+    insert_attempts(MANY)
 
 
 @pytest.fixture
