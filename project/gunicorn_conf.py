@@ -5,6 +5,7 @@
 
 import os
 import resource
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,24 @@ loglevel = os.environ.get("WEB_LOG_LEVEL", "info")
 
 
 def post_worker_init(worker: Any) -> None:
-    """Say what will fail later, such as a key that the keyring lacks; serve all the same."""
+    """Say what will fail later, such as a key that the keyring lacks; serve meanwhile."""
+    # A database that is away would hold the first requests up, and it is not theirs to wait for.
+    threading.Thread(target=_say_and_close, args=[worker.log], daemon=True).start()
+
+
+def say_what_fails(log: Any) -> None:
+    """Log the errors of the checks that ask the database."""
     from django.core.checks import ERROR, Tags, run_checks  # noqa: PLC0415 - Django is ready only now
 
     for each in run_checks(tags=[Tags.database], databases=["default"]):
         if each.level >= ERROR:
-            worker.log.critical("%s", each)
+            log.critical("%s", each)
+
+
+def _say_and_close(log: Any) -> None:
+    from django.db import connection  # noqa: PLC0415 - Django is ready only now
+
+    try:
+        say_what_fails(log)
+    finally:
+        connection.close()

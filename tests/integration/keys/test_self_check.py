@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error
 from django.db import connection
 from django.test import override_settings
 
-from project.gunicorn_conf import post_worker_init
+from project.gunicorn_conf import say_what_fails
 from tests.factories import NOON, make_attempt, make_client, make_evidence
 from tests.integration.keys.rings import KEYS, NEW, OLD, ONLY_NEW
 from tests.owner import unguarded
@@ -86,11 +86,11 @@ def test_the_system_check_says_it_when_it_may_ask_the_database() -> None:
 def test_the_web_process_says_it_when_it_starts() -> None:
     make_evidence(make_attempt("verified"), "image_best")
     said = Mock()
-    post_worker_init(said)
-    said.log.critical.assert_not_called()
+    say_what_fails(said)
+    said.critical.assert_not_called()
     with override_settings(VERIFICATION=WITHOUT_OLD):
-        post_worker_init(said)
-    (call,) = said.log.critical.call_args_list
+        say_what_fails(said)
+    (call,) = said.critical.call_args_list
     assert "verification.E012" in str(call.args[1])
 
 
