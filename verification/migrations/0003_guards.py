@@ -65,7 +65,10 @@ def _empty(names: tuple[str, ...]) -> str:
 
 LATER = ("settled_at", "reconciled_at", "closing_reason")
 
-ATTEMPT = f"""
+
+def attempt_guard(result):
+    """Return the body of the attempts' guard; `result` are the columns that an answer brings."""
+    return f"""
 DECLARE
     step text;
 BEGIN
@@ -75,7 +78,7 @@ BEGIN
     END IF;
     IF TG_OP = 'INSERT' THEN
         IF NEW.state <> 'accepted' OR NEW.send_no <> 0
-            OR NOT {_empty(("sent_at", "deadline_at", *ATTEMPT_ERROR, *ATTEMPT_RESULT, *LATER))}
+            OR NOT {_empty(("sent_at", "deadline_at", *ATTEMPT_ERROR, *result, *LATER))}
         THEN
             RAISE EXCEPTION '%: an attempt begins as accepted', TG_TABLE_NAME
                 USING ERRCODE = 'restrict_violation';
@@ -88,13 +91,13 @@ BEGIN
             USING ERRCODE = 'restrict_violation';
     ELSIF step IN ('accepted>sending', 'not_sent>sending') THEN
         IF NEW.send_no <> OLD.send_no + 1 OR num_nulls(NEW.sent_at, NEW.deadline_at) > 0
-            OR NOT {_empty((*ATTEMPT_ERROR, *ATTEMPT_RESULT, *LATER))}
+            OR NOT {_empty((*ATTEMPT_ERROR, *result, *LATER))}
         THEN
             RAISE EXCEPTION '%: a send writes its own columns only', TG_TABLE_NAME
                 USING ERRCODE = 'restrict_violation';
         END IF;
     ELSIF step IN ('accepted>not_sent', 'sending>not_sent') THEN
-        IF NOT ({_same(ATTEMPT_SEND)} AND {_empty((*ATTEMPT_RESULT, *LATER))}) THEN
+        IF NOT ({_same(ATTEMPT_SEND)} AND {_empty((*result, *LATER))}) THEN
             RAISE EXCEPTION '%: what was not sent has no result', TG_TABLE_NAME
                 USING ERRCODE = 'restrict_violation';
         END IF;
@@ -109,7 +112,7 @@ BEGIN
                 USING ERRCODE = 'restrict_violation';
         END IF;
     ELSIF step = 'in_doubt>closed' THEN
-        IF NOT {_same((*ATTEMPT_SEND, "settled_at", *ATTEMPT_ERROR, *ATTEMPT_RESULT))}
+        IF NOT {_same((*ATTEMPT_SEND, "settled_at", *ATTEMPT_ERROR, *result))}
             OR NEW.reconciled_at IS NULL
         THEN
             RAISE EXCEPTION '%: closing adds a reason and a time only', TG_TABLE_NAME
@@ -121,6 +124,9 @@ BEGIN
     END IF;
     RETURN NEW;
 END"""
+
+
+ATTEMPT = attempt_guard(ATTEMPT_RESULT)
 
 EVIDENCE_KEY = """
 BEGIN

@@ -12,7 +12,11 @@ from verification.models.ledger import (
     LedgerVerification,
     StagedEntry,
 )
+from verification.models.policy import ReviewPolicy
+from verification.models.preference import Preference
 from verification.models.reveal import Reveal
+from verification.models.review import Mention, Review, ReviewStep, SavedFilter
+from verification.models.rollup import Rollup, RollupPosition
 from verification.models.session import VerificationSession
 
 __all__ = [
@@ -26,7 +30,15 @@ __all__ = [
     "LedgerEntry",
     "LedgerNode",
     "LedgerVerification",
+    "Mention",
+    "Preference",
     "Reveal",
+    "Review",
+    "ReviewPolicy",
+    "ReviewStep",
+    "Rollup",
+    "RollupPosition",
+    "SavedFilter",
     "SpentSign",
     "StagedEntry",
     "VerificationAttempt",

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Length
@@ -12,6 +13,7 @@ from verification.models.client import ApiClient
 from verification.models.fields import ExactDecimalField, ExactJSONField
 from verification.models.session import VerificationSession
 from verification.outcomes import Outcome
+from verification.policy.terms import Verdict
 
 if TYPE_CHECKING:
     from verification.models.evidence import Evidence
@@ -114,6 +116,15 @@ class VerificationAttempt(models.Model):
     visual_attributes = ExactJSONField(null=True)
     unknown_fields = ExactJSONField(null=True)
 
+    # No foreign key: every settlement would lock the one row that is in force.
+    policy_version = models.PositiveIntegerField(null=True)
+    verdict = models.CharField(
+        max_length=8, null=True, choices=[(each.value, each.value) for each in Verdict]
+    )
+    reasons = ArrayField(models.CharField(max_length=30), null=True)
+    subject_failures = models.PositiveSmallIntegerField(null=True)
+    biz_no_failures = models.PositiveSmallIntegerField(null=True)
+
     if TYPE_CHECKING:
         shown_evidence: list["Evidence"]
         """Set by what loads an attempt to be shown: its evidence without the sealed bytes."""
@@ -157,6 +168,15 @@ class VerificationAttempt(models.Model):
                 | Q(send_no__gte=1, sent_at__isnull=False, deadline_at__isnull=False),
             ),
             models.CheckConstraint(
+                name="attempt_judged_whole",
+                condition=Q(policy_version__isnull=True, verdict__isnull=True, reasons__isnull=True)
+                | Q(
+                    policy_version__isnull=False,
+                    verdict__in=[each.value for each in Verdict],
+                    reasons__isnull=False,
+                ),
+            ),
+            models.CheckConstraint(
                 name="attempt_digest_lengths",
                 condition=Q(
                     token_digest__length=SHA256_BYTES,
@@ -183,6 +203,12 @@ class VerificationAttempt(models.Model):
             ),
             models.Index(
                 name="attempt_attack", fields=["created_at", "id"], condition=Q(is_attack=True)
+            ),
+            # Nearly every attempt is approved: this serves the others.
+            models.Index(
+                name="attempt_verdict",
+                fields=["verdict", "created_at", "id"],
+                condition=Q(verdict__in=["rejected", "retry", "review"]),
             ),
             # One region holds nearly every row: this serves the others, and the empty ones.
             models.Index(name="attempt_region", fields=["region"]),

@@ -17,6 +17,7 @@ KEPT = (
     "verification_session",
     "verification_evidence",
     "verification_spent_sign",
+    "verification_review_step",
 )
 """Tables whose rows are inserted and never touched again."""
 
@@ -26,6 +27,8 @@ STEPPING = (
     "verification_erasure",
     "verification_client",
     "verification_api_key",
+    "verification_review",
+    "verification_review_policy",
 )
 """Tables whose rows change in known steps, each column written once."""
 

@@ -45,7 +45,13 @@ SCORES = (
     ),
 )
 RISK = ("device_level", "device_tags", "verify_tags", "visual_attributes", "unknown_fields")
-GROUPS: Mapping[str, tuple[str, ...]] = {"result": RESULT, "scores": SCORES, "risk": RISK}
+JUDGEMENT = ("policy_version", "verdict", "reasons", "subject_failures", "biz_no_failures")
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "result": RESULT,
+    "scores": SCORES,
+    "risk": RISK,
+    "judgement": JUDGEMENT,
+}
 """Columns that are committed to together, as the text of one jsonb array in this order."""
 
 ACCEPTED = "attempt.accepted"

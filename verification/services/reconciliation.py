@@ -1,5 +1,6 @@
 """Reconciliation: move an attempt out of doubt on kept evidence, or close it. Never a guess."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +14,12 @@ from verification.models import Evidence, VerificationAttempt
 from verification.models.evidence import LATE_ANSWER, RAW_ANSWER
 from verification.services.entries import NOTHING, Added, Texts, reconciled_entry, utc_text
 from verification.services.errors import NotInDoubtError
+from verification.services.judging import (
+    basis_now,
+    judgement_columns,
+    open_reviews,
+    opening_of,
+)
 from verification.services.runtime import Runtime
 from verification.services.sealing import add_evidence, open_evidence
 from verification.services.settlement import Settlement, settlement_of_answer
@@ -37,6 +44,9 @@ def reconcile(*, attempt_id: UUID, runtime: Runtime) -> bool:
         if settlement is None:
             return False
         now = runtime.now()
+        basis = basis_now(attempt.subject_failures, attempt.biz_no_failures)
+        judged = judgement_columns(State.ANSWERED, settlement.columns, basis)
+        settlement = replace(settlement, columns={**settlement.columns, **judged})
         columns = {"error_code": None, "error_argument": None, **settlement.columns}
         VerificationAttempt.objects.filter(pk=attempt_id).update(
             state=State.ANSWERED, reconciled_at=now, **columns
@@ -46,6 +56,9 @@ def reconcile(*, attempt_id: UUID, runtime: Runtime) -> bool:
             attempt_id=attempt_id, items=items, keyring=runtime.conf.keyring, at=now
         )
         _stage(attempt, State.ANSWERED, now, settlement.texts(), added)
+        if opening := opening_of(judged, basis, now):
+            # One that its doubt has opened stays open: somebody looks at the answer, too.
+            open_reviews([(attempt_id, attempt.client_id)], judged["reasons"], opening, at=now)
     return True
 
 

@@ -55,6 +55,7 @@ class Record(NamedTuple):
     result: str | None
     scores: str | None
     risk: str | None
+    judgement: str | None
 
     def acceptance_texts(self) -> dict[str, str | None]:
         """Return what the entry of its acceptance commits to."""
@@ -72,6 +73,7 @@ class Record(NamedTuple):
             "result": self.result,
             "scores": self.scores,
             "risk": self.risk,
+            "judgement": self.judgement,
         }
 
 

@@ -1,13 +1,13 @@
 """Settle a send: once, by whoever holds its number; a late second writer changes nothing.
 
-One statement settles: it updates the row if it is still this send's, and stores the entry and
-the sealed evidence with it or not at all.
+One statement settles: it updates the row if it is still this send's, and stores the judgement, the
+entry, the sealed evidence and the review that is due with it or not at all.
 """
 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from verification.models import Evidence, EvidenceKey, VerificationAttempt
 from verification.models.evidence import LATE_ANSWER, RAW_ANSWER
 from verification.models.fields import ExactJSONField, exact_jsonb, load_exact
 from verification.services.entries import kept_entry, settled_entry, utc_text
+from verification.services.judging import Basis, judgement_columns, opening_of
 from verification.services.runtime import Runtime
 from verification.services.sealing import SealedEvidence, add_evidence, seal_evidence
 from verification.services.settlement import Settlement, settlement_of_unstorable
@@ -40,9 +41,16 @@ SETTLE = """
         RETURNING *
     ), staged AS (
         INSERT INTO verification_ledger_stage (raw) SELECT %(entry)b FROM settled
-    ){evidence}
+    ){review}{evidence}
     SELECT {returned} FROM settled
 """
+REVIEW = """, opened AS (
+        INSERT INTO verification_review (attempt_id, client_id, reasons, needs_second, state,
+            round, priority, opened_at, due_at, glass_broken)
+        SELECT id, client_id, reasons, %(needs_second)s, 'open', 1, %(priority)s, settled_at,
+            %(due_at)s, false
+        FROM settled
+    )"""
 EVIDENCE = """, wrapped AS (
         INSERT INTO verification_evidence_key (attempt_id, kek_id, sealed, created_at)
         SELECT id, %(kek_id)s, %(key)b, %(now)s FROM settled
@@ -66,6 +74,7 @@ class Send:
     send_no: int
     sent_at: datetime
     commitment_key: bytes = field(repr=False)
+    basis: Basis | None = None
 
 
 def settle(
@@ -106,6 +115,8 @@ def _settle_once(
     send: Send, settlement: Settlement, runtime: Runtime
 ) -> VerificationAttempt | None:
     now = runtime.now()
+    judged = judgement_columns(settlement.state, settlement.columns, send.basis)
+    settlement = replace(settlement, columns={**settlement.columns, **judged})
     evidence = seal_evidence(
         attempt_id=send.attempt_id,
         items=settlement.evidence,
@@ -135,11 +146,14 @@ def _execute(
         "send_no": send.send_no,
         "entry": _entry(send, settlement, evidence, now),
     }
-    kept = ""
+    kept = review = ""
     if evidence.items:
         kept, more = _keeping(evidence, now)
         values |= more
-    statement = SETTLE.format(columns=assignments, evidence=kept, returned=RETURNED)
+    if opening := opening_of(columns, send.basis, now):
+        review = REVIEW
+        values |= asdict(opening)
+    statement = SETTLE.format(columns=assignments, review=review, evidence=kept, returned=RETURNED)
     return fetch_row(statement, values)
 
 

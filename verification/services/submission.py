@@ -18,6 +18,7 @@ from verification.models import ApiClient, VerificationAttempt
 from verification.selectors.attempts import read_attempt
 from verification.services.accepting import Submission, accept, receive
 from verification.services.errors import AttemptInFlightError, AttemptNotSentError
+from verification.services.judging import FAILURES, MOST_FAILURES, basis_of_send
 from verification.services.runtime import Runtime
 from verification.services.settlement import (
     Settlement,
@@ -33,13 +34,27 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 2.0
 OUR_FAULT = frozenset({401, 403})
 
+EARLIER = """(SELECT count(*) FROM (
+        SELECT FROM verification_attempt AS f
+        WHERE f.client_id = a.client_id AND f.{same} = a.{same}
+            AND f.outcome = ANY(%(failures)s) AND f.settled_at > policy.since
+        LIMIT {most}) AS failed)"""
 INTEND = """
-    UPDATE verification_attempt
-    SET state = %s, send_no = send_no + 1, sent_at = %s, deadline_at = %s,
+    UPDATE verification_attempt AS a
+    SET state = %(state)s, send_no = send_no + 1, sent_at = %(now)s, deadline_at = %(deadline)s,
         http_status = NULL, request_id = NULL, error_code = NULL, error_argument = NULL
-    WHERE id = %s AND state = ANY(%s)
-    RETURNING send_no, commitment_key
-"""
+    FROM (
+        SELECT max(version) AS version, max(document) AS document,
+            %(now)s - max((document::json->'failures'->>'hours')::int) * interval '1 hour' AS since
+        FROM verification_review_policy WHERE state = 'active'
+    ) AS policy
+    WHERE a.id = %(id)s AND a.state = ANY(%(sendable)s)
+    RETURNING a.send_no, a.commitment_key, policy.version, policy.document,
+        {subject}, {biz_no}
+""".format(  # noqa: S608 - our own constants
+    subject=EARLIER.format(same="subject", most=MOST_FAILURES),
+    biz_no=EARLIER.format(same="biz_no", most=MOST_FAILURES),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +118,21 @@ def submit(
 
 
 def intend(attempt_id: UUID, *, runtime: Runtime) -> Send | None:
-    """Commit the intention to send, before the first byte; None if somebody else has it."""
+    """Commit the intention to send, before the first byte; None if somebody else has it.
+
+    The same statement reads what the answer will be judged by, so that settling need not.
+    """
     now = runtime.now()
-    deadline_at = now + timedelta(seconds=runtime.conf.faceid_timeout_s)
-    values = [State.SENDING.value, now, deadline_at, attempt_id, [each.value for each in SENDABLE]]
+    values = {
+        "state": State.SENDING.value,
+        "now": now,
+        "deadline": now + timedelta(seconds=runtime.conf.faceid_timeout_s),
+        "id": attempt_id,
+        "sendable": [each.value for each in SENDABLE],
+        "failures": list(FAILURES),
+    }
     row = fetch_row(INTEND, values)
-    return Send(attempt_id, row[0], now, row[1]) if row else None
+    return Send(attempt_id, row[0], now, row[1], basis_of_send(*row[2:])) if row else None
 
 
 def call(submission: Submission, *, runtime: Runtime) -> Called:

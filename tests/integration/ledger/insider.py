@@ -209,7 +209,7 @@ def roll_back(scene: Scene, size: int) -> None:
     """Restore an earlier copy: the log of that size, and nothing that came later."""
     kept = raws()[:size]
     gone = {str(labels(each)[1]) for each in raws()[size:] if labels(each)[0] == "attempt.accepted"}
-    for table in ("reveal", "erasure", "evidence", "evidence_key"):
+    for table in ("reveal", "erasure", "evidence", "evidence_key", "review"):
         sql(
             f"DELETE FROM verification_{table} WHERE attempt_id = ANY(%s::uuid[])",
             sorted(gone),
@@ -366,6 +366,7 @@ ATTACKS: dict[str, tuple[Attack, FaultCode]] = {
         owner(
             "DELETE FROM verification_evidence WHERE attempt_id = {one};"
             "DELETE FROM verification_evidence_key WHERE attempt_id = {one};"
+            "DELETE FROM verification_review WHERE attempt_id = {one};"
             "DELETE FROM verification_attempt WHERE id = {one}"
         ),
         FaultCode.NO_ROW,

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.commands.flush import Command as FlushCommand
 from django.db import connections
 
-from verification.models.guards import GUARDED, truncate_guard
+from verification.models import ReviewPolicy
+from verification.models.guards import GUARDED, rows_guard, truncate_guard
+from verification.models.policy import BUILT_IN_VERSION, PolicyState
+from verification.policy.document import BUILT_IN, write_document
 
 
 class Command(FlushCommand):
@@ -17,6 +21,7 @@ class Command(FlushCommand):
         """Flush as Django does."""
         with _lifted(options["database"]):
             super().handle(**options)
+        _restore_first_policy(options["database"])
 
 
 @contextmanager
@@ -32,3 +37,20 @@ def _alter(how: str, database: str) -> None:
     with connections[database].cursor() as cursor:
         for table in GUARDED:
             cursor.execute(f"ALTER TABLE {table} {how} TRIGGER {truncate_guard(table)}")
+
+
+def _restore_first_policy(database: str) -> None:
+    """Put back what a migration made: version 1 of the policy is in force."""
+    table = ReviewPolicy._meta.db_table
+    now = datetime.now(UTC)
+    with connections[database].cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {rows_guard(table)}")
+        ReviewPolicy.objects.using(database).create(
+            version=BUILT_IN_VERSION,
+            document=write_document(BUILT_IN).decode(),
+            note="The policy that came with the installation.",
+            state=PolicyState.ACTIVE,
+            proposed_at=now,
+            decided_at=now,
+        )
+        cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {rows_guard(table)}")
