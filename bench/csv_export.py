@@ -12,9 +12,9 @@ TARGET = 0.75
 TARGET_MB = 30.0
 ROUNDS = 3
 
-# The export's columns without anything done to them; `decision` and its like have no table yet.
+# The export's columns without anything done to them.
 OWN = """
-    a.id, a.state, a.outcome, NULL, c.name, a.region, a.biz_no, a.subject, a.request_id,
+    a.id, a.state, a.outcome, r.decision, c.name, a.region, a.biz_no, a.subject, a.request_id,
     a.result_code, a.result_message, a.error_code, a.error_argument, a.billable, a.time_used_ms,
     a.attack_score, a.attack_threshold, a.is_attack,
     a.ref1_confidence, a.ref1_threshold_1e3, a.ref1_threshold_1e4, a.ref1_threshold_1e5,
@@ -24,7 +24,8 @@ OWN = """
     a.idcard_confidence, a.idcard_threshold_1e3, a.idcard_threshold_1e4, a.idcard_threshold_1e5,
     a.idcard_threshold_1e6,
     a.device_level, a.device_tags, a.verify_tags, a.visual_attributes, {evidence}
-    a.packet_sha256, a.packet_size_bytes, NULL, NULL, NULL, NULL, a.created_at, a.settled_at
+    a.packet_sha256, a.packet_size_bytes, r.state, r.due_at, NULL, NULL, a.created_at, a.settled_at,
+    a.policy_version, a.verdict, a.reasons, r.reason_code, r.decided_at
 """
 EVIDENCE = """
     (SELECT json_agg(json_build_object('kind', e.kind, 'size_bytes', e.size_bytes,
@@ -34,6 +35,7 @@ EVIDENCE = """
 TABLES = """
     FROM verification_attempt a JOIN verification_client c ON c.id = a.client_id
     LEFT JOIN verification_evidence_key k ON k.attempt_id = a.id
+    LEFT JOIN verification_review r ON r.attempt_id = a.id
     ORDER BY a.created_at, a.id
 """
 

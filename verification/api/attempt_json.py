@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
 from verification.models import VerificationAttempt
 from verification.models.attempt import threshold_column
+from verification.models.review import ReviewState
 from verification.selectors.attempts import LogPlace
+from verification.selectors.decisions import current_decision, review_of
 
 Json = dict[str, object]
 
 
 def attempt_json(attempt: VerificationAttempt, place: LogPlace | None) -> Json:
-    """Return the JSON object of an attempt; its client and evidence should be loaded.
+    """Return the JSON object of an attempt; its client, review and evidence should be loaded.
 
     `place` is that of its newest entry in the log.
     """
@@ -20,7 +22,8 @@ def attempt_json(attempt: VerificationAttempt, place: LogPlace | None) -> Json:
         "id": str(attempt.id),
         "state": attempt.state,
         "outcome": attempt.outcome,
-        "decision": None,
+        "decision": current_decision(attempt),
+        "policy": _policy(attempt),
         "client": attempt.client.name,
         "region": attempt.region,
         "biz_no": attempt.biz_no or None,
@@ -40,7 +43,7 @@ def attempt_json(attempt: VerificationAttempt, place: LogPlace | None) -> Json:
             "sha256": bytes(attempt.packet_sha256).hex(),
             "size_bytes": attempt.packet_size_bytes,
         },
-        "review": None,
+        "review": _review(attempt),
         "ledger": {"leaf_hash": place.leaf_hash.hex(), "index": place.index} if place else None,
         "created_at": timestamp(attempt.created_at),
         "settled_at": timestamp(attempt.settled_at),
@@ -52,6 +55,31 @@ def timestamp(at: datetime | None) -> str | None:
     if at is None:
         return None
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _policy(attempt: VerificationAttempt) -> Json | None:
+    """Return how the policy judged it; None where nobody has."""
+    if attempt.verdict is None:
+        return None
+    return {
+        "version": attempt.policy_version,
+        "verdict": attempt.verdict,
+        "reasons": attempt.reasons,
+    }
+
+
+def _review(attempt: VerificationAttempt) -> Json | None:
+    """Return where its review is. Notes, people and what is only proposed stay with the staff."""
+    review = review_of(attempt)
+    if review is None:
+        return None
+    is_decided = review.state == ReviewState.DECIDED
+    return {
+        "state": review.state,
+        "due_at": timestamp(review.due_at),
+        "decided_at": timestamp(review.decided_at),
+        "reason_code": review.reason_code if is_decided else None,
+    }
 
 
 def _if_any(members: Json) -> Json | None:

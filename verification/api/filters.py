@@ -5,7 +5,7 @@ import binascii
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime, time
-from enum import StrEnum
+from enum import Enum
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -14,7 +14,9 @@ from uuid import UUID
 from verification.api.problems import Problem
 from verification.lifecycle import State
 from verification.models import ApiClient
+from verification.models.review import ReviewState
 from verification.outcomes import Outcome
+from verification.policy.terms import Decision, Verdict
 from verification.selectors.attempts import AttemptQuery, Position
 
 MAX_PARAMETERS = 50
@@ -32,7 +34,7 @@ TIME = re.compile(
 CURSOR = re.compile(r"[A-Za-z0-9_-]{1,200}")
 PAGE_PARAMETERS = frozenset({"cursor", "page_size"})
 
-Choice = TypeVar("Choice", bound=StrEnum)
+Choice = TypeVar("Choice", bound=Enum)
 
 
 def read_parameters(query_string: str, *, allowed: Collection[str]) -> dict[str, str]:
@@ -168,6 +170,9 @@ READERS: Mapping[str, Callable[[str, str], object]] = MappingProxyType(
     {
         "state": _choice(State),
         "outcome": _choice(Outcome),
+        "decision": _choice(Decision),
+        "verdict": _choice(Verdict),
+        "review_state": _choice(ReviewState),
         "result_code": _integer,
         "biz_no": _text(512),
         "request_id": _text(200),

@@ -13,7 +13,9 @@ from verification.api.log_ranges import MAX_ENTRIES, MAX_NUMBER
 from verification.api.problems import KINDS
 from verification.faceid.contract import COMPARISON_NAMES, PARAMETERS, THRESHOLD_NAMES, Parameter
 from verification.lifecycle import State
+from verification.models.review import ReviewState
 from verification.outcomes import Outcome
+from verification.policy.terms import Decision, Reason, Verdict
 
 Schema = dict[str, Any]
 
@@ -53,12 +55,43 @@ COMPARISON = closed(
     }
 )
 TAGS = nullable({"type": "object", "additionalProperties": True})
+POLICY = {
+    **closed(
+        {
+            "version": {"type": "integer", "minimum": 1},
+            "verdict": {"type": "string", "enum": [each.value for each in Verdict]},
+            "reasons": {
+                "type": "array",
+                "items": {"type": "string", "enum": [each.value for each in Reason]},
+            },
+        }
+    ),
+    "description": "How the review policy judged it; null before it did.",
+}
+REVIEW = {
+    **closed(
+        {
+            "state": {"type": "string", "enum": ReviewState.values},
+            "due_at": TIME,
+            "decided_at": nullable(TIME),
+            "reason_code": nullable({**TEXT, "description": "Of the decision: the policy's."}),
+        }
+    ),
+    "description": "Where people are with it; null if they need not look.",
+}
 ATTEMPT = closed(
     {
         "id": UUID,
         "state": {"type": "string", "enum": [each.value for each in State]},
         "outcome": nullable({"type": "string", "enum": [*[o.value for o in Outcome], None]}),
-        "decision": nullable({**TEXT, "description": "Not made yet: always null."}),
+        "decision": nullable(
+            {
+                "type": "string",
+                "enum": [*[each.value for each in Decision], None],
+                "description": "What holds now; null before, and as long as people must decide.",
+            }
+        ),
+        "policy": nullable(POLICY),
         "client": TEXT,
         "region": TEXT,
         "biz_no": nullable(TEXT),
@@ -101,7 +134,7 @@ ATTEMPT = closed(
             ),
         },
         "packet": closed({"sha256": SHA256, "size_bytes": {"type": "integer", "minimum": 1}}),
-        "review": nullable({"type": "object", "description": "Not there yet: always null."}),
+        "review": nullable(REVIEW),
         "ledger": nullable(
             {
                 **closed({"leaf_hash": SHA256, "index": {"type": "integer", "minimum": 0}}),
@@ -248,6 +281,9 @@ FILTERS = [
         "state", {"type": "string", "enum": [s.value for s in State]}, "Where it is in its life."
     ),
     _query("outcome", {"type": "string", "enum": [o.value for o in Outcome]}, "Our reading."),
+    _query("decision", {"type": "string", "enum": [d.value for d in Decision]}, "As it holds now."),
+    _query("verdict", {"type": "string", "enum": [v.value for v in Verdict]}, "The policy's."),
+    _query("review_state", {"type": "string", "enum": ReviewState.values}, "Where people are."),
     _query(
         "result_code",
         {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},

@@ -10,9 +10,16 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from verification.lifecycle import State
 from verification.models import ApiClient, Evidence, LedgerEntry, VerificationAttempt
+from verification.models.review import ReviewState
 from verification.outcomes import Outcome
+from verification.policy.terms import Decision, Verdict
+from verification.selectors.decisions import decided_as
 
-LOOKUPS = {"created_from": "created_at__gte", "created_before": "created_at__lt"}
+LOOKUPS = {
+    "created_from": "created_at__gte",
+    "created_before": "created_at__lt",
+    "review_state": "review__state",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +27,15 @@ class AttemptQuery:
     """Which attempts: every filter that is not None must hold.
 
     `created_from` is inclusive, `created_before` exclusive; both are aware times. Texts are
-    compared exactly, case included.
+    compared exactly, case included. `decision` is the current one: `decisions.current_decision`.
     """
 
     client: ApiClient | None = None
     state: State | None = None
     outcome: Outcome | None = None
+    decision: Decision | None = None
+    verdict: Verdict | None = None
+    review_state: ReviewState | None = None
     result_code: int | None = None
     biz_no: str | None = None
     request_id: str | None = None
@@ -60,8 +70,10 @@ class Page:
 def matching(query: AttemptQuery) -> QuerySet[VerificationAttempt]:
     """Return the attempts of a query, newest first, nothing prefetched."""
     given = {each.name: getattr(query, each.name) for each in fields(query)}
+    decision = given.pop("decision")
     lookups = {LOOKUPS.get(name, name): value for name, value in given.items() if value is not None}
-    return VerificationAttempt.objects.filter(**lookups).order_by("-created_at", "-id")
+    found = VerificationAttempt.objects.filter(decided_as(decision) if decision else Q(), **lookups)
+    return found.order_by("-created_at", "-id")
 
 
 def list_page(query: AttemptQuery, *, after: Position | None, size: int) -> Page:
@@ -109,7 +121,7 @@ def _shown(attempts: QuerySet[VerificationAttempt]) -> QuerySet[VerificationAtte
     """Load what the API shows and leave sealed bytes and tokens' digests in the database."""
     evidence = Evidence.objects.defer("sealed").order_by("kind")
     return (
-        attempts.select_related("client", "evidence_key")
+        attempts.select_related("client", "evidence_key", "review")
         .defer("token_digest", "evidence_key__sealed")
         # The model declares the attribute, and the type checker's plugin would declare it again.
         .prefetch_related(Prefetch("evidence", queryset=evidence, to_attr="shown_evidence"))  # type: ignore[no-redef]  # see above

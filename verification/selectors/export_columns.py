@@ -1,7 +1,7 @@
 """The columns of the CSV export: an attempt's JSON, flat, in an order that only ever grows.
 
-Each expression reads the attempt `a` (with its `client_name`) and its evidence key `k`, as
-`exports.copy_statement` joins them. `docs/reference/csv.md` is the data dictionary.
+Each expression reads the attempt `a` (with its `client_name`), its evidence key `k` and its review
+`r`, as `exports.copy_statement` joins them. `docs/reference/csv.md` is the data dictionary.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _FORMULA_CODES = ", ".join(str(ord(each)) for each in FORMULA_STARTS)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`expression` is SQL over `a` and `k`; `is_outside_text` cells hold what others wrote."""
+    """`expression` is SQL over `a`, `k` and `r`; `is_outside_text` cells hold what others wrote."""
 
     name: str
     expression: str
@@ -43,9 +43,10 @@ def _flag(name: str) -> Column:
     return Column(name, f"CASE WHEN a.{name} THEN 'true' WHEN NOT a.{name} THEN 'false' END")
 
 
-def _instant(name: str) -> Column:
+def _instant(name: str, source: str | None = None) -> Column:
     """Write ISO 8601 without `to_char`, which takes twice the time; needs `datestyle` ISO."""
-    return Column(name, f"replace((a.{name} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'")
+    cell = source or f"a.{name}"
+    return Column(name, f"replace(({cell} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'")
 
 
 def _not_yet(name: str) -> Column:
@@ -57,6 +58,10 @@ def _comparison(reference: str) -> tuple[Column, ...]:
     thresholds = (threshold_column(reference, rate) for rate in THRESHOLD_NAMES)
     return _plain(f"{reference}_confidence"), *(_plain(each) for each in thresholds)
 
+
+# As `decisions.current_decision` has it.
+_DECISION = """CASE WHEN r.attempt_id IS NULL THEN nullif(a.verdict, 'review')
+    WHEN r.state = 'decided' THEN r.decision END"""
 
 # By hand: `json_agg` puts line breaks between items. Null when there is no evidence.
 _EVIDENCE = """(
@@ -72,7 +77,7 @@ COLUMNS: tuple[Column, ...] = (
     _plain("id"),
     _plain("state"),
     _plain("outcome"),
-    _not_yet("decision"),
+    Column("decision", _DECISION),
     _outside("client", "client_name"),
     _plain("region"),
     _outside("biz_no"),
@@ -95,10 +100,15 @@ COLUMNS: tuple[Column, ...] = (
     Column("evidence", _EVIDENCE),
     Column("packet_sha256", "encode(a.packet_sha256, 'hex')"),
     _plain("packet_size_bytes"),
-    _not_yet("review_state"),
-    _not_yet("review_due_at"),
+    Column("review_state", "r.state"),
+    _instant("review_due_at", "r.due_at"),
     _not_yet("ledger_leaf_hash"),
     _not_yet("ledger_index"),
     _instant("created_at"),
     _instant("settled_at"),
+    _plain("policy_version"),
+    _plain("verdict"),
+    Column("reasons", "array_to_string(a.reasons, ' ')"),
+    Column("reason_code", "CASE WHEN r.state = 'decided' THEN r.reason_code END"),
+    _instant("decided_at", "r.decided_at"),
 )

@@ -27,6 +27,7 @@ COPY = SQL("""
     COPY (
         SELECT {cells}
         FROM ({found}) AS a LEFT JOIN verification_evidence_key AS k ON k.attempt_id = a.id
+            LEFT JOIN verification_review AS r ON r.attempt_id = a.id
         ORDER BY a.created_at, a.id
     ) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8', FORCE_QUOTE ({outside}))
 """)

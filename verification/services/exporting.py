@@ -29,7 +29,19 @@ Sleep = Callable[[float], None]
 POLL_S = 0.05
 POLLS = 40
 
-TOLD = frozenset({"client", "state", "outcome", "result_code", "created_from", "created_before"})
+TOLD = frozenset(
+    {
+        "client",
+        "state",
+        "outcome",
+        "decision",
+        "verdict",
+        "review_state",
+        "result_code",
+        "created_from",
+        "created_before",
+    }
+)
 """Filters that are about no person: their values may stand in an entry."""
 
 

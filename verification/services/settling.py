@@ -16,11 +16,12 @@ from django.db import DataError, IntegrityError, OperationalError, connection, t
 
 from verification.ledger.errors import CanonicalError
 from verification.lifecycle import SETTLED, State
-from verification.models import Evidence, EvidenceKey, VerificationAttempt
+from verification.models import Evidence, EvidenceKey, Review, VerificationAttempt
 from verification.models.evidence import LATE_ANSWER, RAW_ANSWER
 from verification.models.fields import ExactJSONField, exact_jsonb, load_exact
+from verification.models.review import ReviewState
 from verification.services.entries import kept_entry, settled_entry, utc_text
-from verification.services.judging import Basis, judgement_columns, opening_of
+from verification.services.judging import Basis, Opening, judgement_columns, opening_of
 from verification.services.runtime import Runtime
 from verification.services.sealing import SealedEvidence, add_evidence, seal_evidence
 from verification.services.settlement import Settlement, settlement_of_unstorable
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 PAUSES_S = (0.1, 0.3, 1.0, 2.0)
 FIELDS = VerificationAttempt._meta.concrete_fields  # noqa: SLF001  documented in spite of its name
 NAMES = [each.attname for each in FIELDS]
+REVIEW_FIELD = VerificationAttempt._meta.get_field("review")  # noqa: SLF001  the same
 JSON_COLUMNS = frozenset(each.column for each in FIELDS if isinstance(each, ExactJSONField))
 RETURNED = ", ".join(f"settled.{each.column}" for each in FIELDS)
 SETTLE = """
@@ -123,16 +125,21 @@ def _settle_once(
         keyring=runtime.conf.keyring,
         at=now,
     )
-    row = _execute(send, settlement, evidence, now)
+    opening = opening_of(judged, send.basis, now)
+    row = _execute(send, settlement, evidence, opening, now)
     if row is not None:
-        return _as_attempt(row, evidence, now)
+        return _as_attempt(row, evidence, opening, now)
     if RAW_ANSWER in settlement.evidence:
         _keep_late_answer(send, settlement.evidence[RAW_ANSWER], runtime, now)
     return None
 
 
 def _execute(
-    send: Send, settlement: Settlement, evidence: SealedEvidence, now: datetime
+    send: Send,
+    settlement: Settlement,
+    evidence: SealedEvidence,
+    opening: Opening | None,
+    now: datetime,
 ) -> Sequence[Any] | None:
     columns = {
         **settlement.columns,
@@ -150,7 +157,7 @@ def _execute(
     if evidence.items:
         kept, more = _keeping(evidence, now)
         values |= more
-    if opening := opening_of(columns, send.basis, now):
+    if opening is not None:
         review = REVIEW
         values |= asdict(opening)
     statement = SETTLE.format(columns=assignments, review=review, evidence=kept, returned=RETURNED)
@@ -193,8 +200,10 @@ def _bindable(name: str, value: object) -> object:
     return exact_jsonb(value) if name in JSON_COLUMNS and value is not None else value
 
 
-def _as_attempt(row: Sequence[Any], evidence: SealedEvidence, now: datetime) -> VerificationAttempt:
-    """Return the row as the ORM would have read it, with the evidence that was stored with it."""
+def _as_attempt(
+    row: Sequence[Any], evidence: SealedEvidence, opening: Opening | None, now: datetime
+) -> VerificationAttempt:
+    """Return the row as the ORM would have read it, with all that was stored with it."""
     values = [
         value if value is None or each.column not in JSON_COLUMNS else load_exact(value)
         for each, value in zip(FIELDS, row, strict=True)
@@ -205,7 +214,22 @@ def _as_attempt(row: Sequence[Any], evidence: SealedEvidence, now: datetime) -> 
         for each in evidence.items
     ]
     attempt.evidence_key = EvidenceKey(attempt=attempt, kek_id=evidence.key.kek_id, created_at=now)
+    REVIEW_FIELD.set_cached_value(attempt, _opened(attempt, opening, now))
     return attempt
+
+
+def _opened(attempt: VerificationAttempt, opening: Opening | None, now: datetime) -> Review | None:
+    if opening is None:
+        return None
+    return Review(
+        attempt=attempt,
+        client_id=attempt.client_id,
+        reasons=attempt.reasons or [],
+        state=ReviewState.OPEN,
+        round=1,
+        opened_at=now,
+        **asdict(opening),
+    )
 
 
 def _keep_late_answer(send: Send, raw_answer: bytes, runtime: Runtime, now: datetime) -> None:

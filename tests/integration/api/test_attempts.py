@@ -17,7 +17,8 @@ from tests.integration.api.conftest import LiveSite
 pytestmark = pytest.mark.django_db
 
 MEMBERS = {
-    "id", "state", "outcome", "decision", "client", "region", "biz_no", "subject", "request_id",
+    "id", "state", "outcome", "decision", "policy", "client", "region", "biz_no", "subject",
+    "request_id",
     "result_code", "result_message", "error", "billable", "time_used_ms", "attack", "comparisons",
     "risk", "visual_attributes", "evidence", "packet", "review", "ledger", "created_at",
     "settled_at",

@@ -10,10 +10,13 @@ from django.db import connection
 
 from tests.factories import erase
 from tests.integration.exports.conftest import STARTED_AT, RecordAttempt, export, rows
+from tests.reviewing import decide, open_review, propose
 from verification.identifiers import uuid7
 from verification.lifecycle import State
 from verification.models import ApiClient, Evidence, EvidenceKey, VerificationAttempt
 from verification.outcomes import Outcome
+from verification.policy.terms import Decision, Verdict
+from verification.selectors.decisions import current_decision
 from verification.selectors.export_columns import COLUMNS
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +68,52 @@ def test_a_full_attempt_is_its_json_laid_flat(record_attempt: RecordAttempt) -> 
         "settled_at": "2026-03-29T00:30:01.52Z",
     }
     assert {name: cell for name, cell in row.items() if cell} == expected
+
+
+def test_what_was_concluded_stands_in_the_row(record_attempt: RecordAttempt) -> None:
+    judged: dict[str, Any] = {
+        "policy_version": 1,
+        "reasons": ["different_person", "near_threshold"],
+    }
+    record_attempt(verdict="approved", policy_version=1, reasons=[])
+    waiting = record_attempt(verdict="review", **judged)
+    open_review(waiting)
+    decided = record_attempt(verdict="review", **judged)
+    open_review(decided)
+    decide(decided, "rejected")
+    proposed = record_attempt(verdict="review", **judged)
+    open_review(proposed, needs_second=True)
+    propose(proposed, "approved")
+    names = ("decision", "verdict", "reasons", "review_state", "reason_code", "decided_at")
+    told = [tuple(row[name] for name in names) for row in rows(export())]
+    reasons = "different_person near_threshold"
+    assert told == [
+        ("approved", "approved", "", "", "", ""),
+        ("", "review", reasons, "open", "", ""),
+        ("rejected", "review", reasons, "decided", "same_person", "2026-11-20T12:00:00Z"),
+        ("", "review", reasons, "proposed", "", ""),
+    ]
+    assert {row["review_due_at"] for row in rows(export())} == {"", "2026-11-21T12:00:00Z"}
+    assert {row["policy_version"] for row in rows(export())} == {"1"}
+
+
+@pytest.mark.parametrize("decision", list(Decision))
+def test_a_decision_in_the_file_is_the_one_that_the_filter_and_the_api_know(
+    record_attempt: RecordAttempt, decision: Decision
+) -> None:
+    for verdict in Verdict:
+        judged = {"policy_version": 1, "verdict": verdict.value, "reasons": []}
+        record_attempt(**judged)
+        for outcome in Decision:
+            attempt = record_attempt(**judged)
+            open_review(attempt, needs_second=True)
+            propose(attempt, outcome)
+            decide(attempt, outcome, by="omar")
+    told = [row["id"] for row in rows(export()) if row["decision"] == decision]
+    assert told == [row["id"] for row in rows(export(decision=decision))]
+    attempts = VerificationAttempt.objects.order_by("created_at", "id")
+    assert told == [str(each.pk) for each in attempts if current_decision(each) == decision]
+    assert len(told) == 5
 
 
 def test_evidence_is_listed_by_kind_with_digest_and_erasure(record_attempt: RecordAttempt) -> None:

@@ -23,7 +23,9 @@ from verification.ledger.checkpoint import open_checkpoint
 from verification.ledger.errors import CanonicalError
 from verification.lifecycle import State
 from verification.models import ApiClient, LedgerCheckpoint, LedgerEntry, StagedEntry
+from verification.models.review import ReviewState
 from verification.outcomes import Outcome
+from verification.policy.terms import Decision, Verdict
 from verification.selectors.attempts import AttemptQuery
 from verification.services.exporting import POLL_S, POLLS, ExportRecord, record_export
 from verification.services.runtime import Runtime, get_runtime
@@ -70,6 +72,8 @@ def test_an_entry_tells_who_took_what(runtime: Runtime, client_app: ApiClient) -
         client=client_app,
         state=State.ANSWERED,
         outcome=Outcome.VERIFIED,
+        decision=Decision.APPROVED,
+        review_state=ReviewState.DECIDED,
         result_code=1000,
         created_from=MIDNIGHT,
     )
@@ -84,8 +88,10 @@ def test_an_entry_tells_who_took_what(runtime: Runtime, client_app: ApiClient) -
         "filters": {
             "client": str(client_app.pk),
             "created_from": "2026-01-31T00:00:00.000000Z",
+            "decision": "approved",
             "outcome": "verified",
             "result_code": "1000",
+            "review_state": "decided",
             "state": "answered",
         },
         "interface": "command",
@@ -102,7 +108,18 @@ def test_of_filters_about_a_person_only_the_name_is_told(runtime: Runtime) -> No
 
 def test_every_filter_there_is_appears(runtime: Runtime, client_app: ApiClient) -> None:
     query = AttemptQuery(
-        client_app, State.ANSWERED, Outcome.VERIFIED, -5, "b", "r", "s", MIDNIGHT, MIDNIGHT
+        client=client_app,
+        state=State.ANSWERED,
+        outcome=Outcome.VERIFIED,
+        decision=Decision.APPROVED,
+        verdict=Verdict.REVIEW,
+        review_state=ReviewState.DECIDED,
+        result_code=-5,
+        biz_no="b",
+        request_id="r",
+        subject="s",
+        created_from=MIDNIGHT,
+        created_before=MIDNIGHT,
     )
     record(runtime, query)
     filters = staged_exports()[0]["filters"]

@@ -18,7 +18,9 @@ from verification.ledger.note import parse_note
 from verification.lifecycle import State
 from verification.management.output_file import OutputExistsError, replaced_when_complete
 from verification.models import ApiClient
+from verification.models.review import ReviewState
 from verification.outcomes import Outcome
+from verification.policy.terms import Decision, Verdict
 from verification.selectors.attempts import AttemptQuery
 from verification.selectors.export_columns import COLUMNS
 from verification.selectors.exports import attempts_csv
@@ -70,6 +72,9 @@ class Command(BaseCommand):
         parser.add_argument("--client", metavar="NAME", help="of this API client only")
         parser.add_argument("--state", type=State, choices=list(State))
         parser.add_argument("--outcome", type=Outcome, choices=list(Outcome))
+        parser.add_argument("--decision", type=Decision, choices=list(Decision))
+        parser.add_argument("--verdict", type=Verdict, choices=list(Verdict))
+        parser.add_argument("--review-state", type=ReviewState, choices=list(ReviewState))
         parser.add_argument("--result-code", type=int, metavar="CODE")
         parser.add_argument("--biz-no", metavar="TEXT", help="exactly this business number")
         parser.add_argument("--request-id", metavar="TEXT")
@@ -172,6 +177,9 @@ def _query(options: dict[str, Any]) -> AttemptQuery:
         client=_client(options["client"]),
         state=options["state"],
         outcome=options["outcome"],
+        decision=options["decision"],
+        verdict=options["verdict"],
+        review_state=options["review_state"],
         result_code=options["result_code"],
         biz_no=options["biz_no"],
         request_id=options["request_id"],
