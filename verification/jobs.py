@@ -7,6 +7,7 @@ from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
 
 from verification.services.reaper import reap
+from verification.services.replaying import continue_replays
 from verification.services.runtime import get_runtime
 from verification.services.verifying import own_anchors, record_verification, verify
 from verification.services.witnessing import offer_checkpoint
@@ -29,6 +30,13 @@ def reap_attempts(timestamp: int) -> None:  # noqa: ARG001 - given by the schedu
 def offer_newest_checkpoint(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
     """Have the newest checkpoint cosigned, so that it is anchored elsewhere within a minute."""
     offer_checkpoint(runtime=get_runtime())
+
+
+@app.periodic(cron="* * * * * */5")
+@app.task(queueing_lock="replay_policies", pass_context=False)
+def replay_policies(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
+    """Work on a what-if for some seconds; every five, so that other jobs have their turn."""
+    continue_replays(runtime=get_runtime())
 
 
 @app.periodic(cron="17 3 * * *")

@@ -12,7 +12,7 @@ from verification.models.ledger import (
     LedgerVerification,
     StagedEntry,
 )
-from verification.models.policy import ReviewPolicy
+from verification.models.policy import PolicyReplay, ReviewPolicy
 from verification.models.preference import Preference
 from verification.models.reveal import Reveal
 from verification.models.review import Mention, Review, ReviewStep, SavedFilter
@@ -31,6 +31,7 @@ __all__ = [
     "LedgerNode",
     "LedgerVerification",
     "Mention",
+    "PolicyReplay",
     "Preference",
     "Reveal",
     "Review",

@@ -89,3 +89,64 @@ class ReviewPolicy(models.Model):
     def __str__(self) -> str:
         """Return the number of the version."""
         return f"policy version {self.version}"
+
+
+class ReplayState(models.TextChoices):
+    """How far a what-if is."""
+
+    ASKED = "asked", "waits for the worker"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    CANCELLED = "cancelled", "cancelled"
+    FAILED = "failed", "failed"
+
+
+ENDED = (ReplayState.DONE, ReplayState.CANCELLED, ReplayState.FAILED)
+
+
+class PolicyReplay(models.Model):
+    """What a version would have made of the attempts of some days: a figure, and no record.
+
+    The worker goes from the newest attempt to the oldest, in slices. `position_at` and
+    `position_id` are the last attempt that it has read, `result` what it has counted so far.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    policy = models.ForeignKey(ReviewPolicy, on_delete=models.PROTECT, related_name="replays")
+    days = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=9, choices=ReplayState.choices)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    asked_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    total = models.PositiveBigIntegerField(default=0)
+    done = models.PositiveBigIntegerField(default=0)
+    position_at = models.DateTimeField(null=True)
+    position_id = models.UUIDField(null=True)
+    result = models.JSONField(default=dict)
+
+    class Meta:
+        """Those that have not ended are few."""
+
+        db_table = "verification_policy_replay"
+        verbose_name = "what-if"
+        ordering = ("-asked_at", "-id")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                name="replay_state_known", condition=Q(state__in=ReplayState.values)
+            ),
+            models.CheckConstraint(name="replay_days", condition=Q(days__gte=1, days__lte=366)),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                name="replay_open",
+                fields=["asked_at"],
+                condition=Q(state__in=["asked", "running"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return what is asked."""
+        return f"version {self.policy_id} over {self.days} days"

@@ -21,6 +21,10 @@ ServiceError
 |-- ErasurePendingError         a request about the attempt waits for its decision
 |-- ErasureDecidedError         the request was decided before
 |-- FourEyesError               who asked for it cannot decide it
+|-- UnknownPolicyError          there is no such version, or no such what-if
+|-- BadPolicyError              the document is not a policy
+|-- SamePolicyError             a version that says the same is in force or proposed
+|-- PolicyDecidedError          the version was decided before, or the what-if has ended
 |-- LedgerRefusalError          the log must not be continued as it stands
 `-- RoleRefusedError            a database role cannot be given its privileges
 """
@@ -173,6 +177,30 @@ class FourEyesError(ServiceError):
     """Somebody else must decide, superusers included."""
 
     code = "four_eyes"
+
+
+class UnknownPolicyError(ServiceError):
+    """Repeating is useless."""
+
+    code = "not_found"
+
+
+class BadPolicyError(ServiceError):
+    """Repeating is useless: the sentence names the member and what is wrong with it."""
+
+    code = "bad_policy"
+
+
+class SamePolicyError(ServiceError):
+    """Repeating is useless: nothing would change."""
+
+    code = "policy_unchanged"
+
+
+class PolicyDecidedError(ServiceError):
+    """Repeating is useless: a version is decided once, and a what-if ends once."""
+
+    code = "policy_decided"
 
 
 class LedgerRefusalError(ServiceError):

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from verification.ledger.canonical import Json, canonical, parse
-from verification.models import LedgerEntry
+from verification.models import LedgerEntry, ReviewPolicy
+from verification.models.policy import PolicyState
 from verification.outcomes import BILLED, OUTCOMES
 from verification.services.entries import POLICY, utc_text
+from verification.services.policy_entries import policy_facts
 from verification.services.runtime import Runtime
 
 
@@ -34,5 +36,12 @@ def _policy(runtime: Runtime) -> dict[str, Json]:
         "outcomes": {str(code): outcome.value for code, outcome in OUTCOMES.items()},
         "region": conf.faceid_region,
         "reveals_per_hour": conf.reveals_per_hour,
+        "review_policy": _review_policy(),
         "timeout_ms": round(conf.faceid_timeout_s * 1000),
     }
+
+
+def _review_policy() -> dict[str, Json] | None:
+    """Return the version in force; version 1 came with the installation, so only this tells it."""
+    row = ReviewPolicy.objects.filter(state=PolicyState.ACTIVE).first()
+    return policy_facts(row) if row else None

@@ -14,6 +14,7 @@ from django.contrib.auth import get_user_model
 from verification.ledger.canonical import Json, parse
 from verification.ledger.errors import CanonicalError
 from verification.services.faults import Fault, FaultCode
+from verification.services.policy_audit import policy_faults
 from verification.services.record_streams import utc_sql
 
 KINDS = ("client.changed", "client.key_changed", "role.changed")
@@ -79,7 +80,7 @@ Facts = Mapping[str, Json]
 
 
 def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
-    """Yield each client, key, account, membership or permission that is not as was recorded."""
+    """Yield each client, key, account, right or policy version that is not as was recorded."""
     said = _said(connection)
     for what, facts in _stored(connection):
         identity = _identity(what, facts)
@@ -90,6 +91,7 @@ def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
             yield _fault(identity, f"differs from what was recorded: {', '.join(differing)}")
     for identity in said:
         yield _fault(identity, "was recorded, but is gone")
+    yield from policy_faults(connection)
 
 
 def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:

@@ -1,0 +1,155 @@
+"""Change the review policy: one person proposes a version, another puts it in force or refuses it.
+
+Documents never change; what is in force changes in one transaction, and every step is an entry.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.contrib.auth.models import AbstractUser
+from django.db import connection, transaction
+from django.db.models import Max
+
+from verification.ledger.canonical import Json
+from verification.ledger.errors import CanonicalError
+from verification.models import ReviewPolicy
+from verification.models.policy import PolicyState
+from verification.policy.document import PolicyError, read_policy, write_document
+from verification.selectors.policies import read_document
+from verification.services.errors import (
+    BadPolicyError,
+    FourEyesError,
+    NotPermittedError,
+    PolicyDecidedError,
+    SamePolicyError,
+    UnknownPolicyError,
+)
+from verification.services.policy_entries import decided_entry, proposed_entry
+from verification.services.reasons import check_permission, read_reason
+from verification.services.runtime import Runtime
+from verification.services.staging import stage
+
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('verification.review_policy', 0))"
+LIVING = (PolicyState.PROPOSED, PolicyState.ACTIVE)
+
+
+def propose_policy(
+    *, document: Mapping[str, Json] | bytes, note: str, by: AbstractUser, runtime: Runtime
+) -> ReviewPolicy:
+    """Store a new version, which judges nothing before somebody else puts it in force.
+
+    `document` is what a policy says, or its canonical bytes. Raises NotPermittedError,
+    BadReasonError for the note, BadPolicyError, and SamePolicyError if the version in force or
+    another proposal says the same: so repeating does no harm.
+    """
+    _check(by, "propose_policy")
+    said = read_reason(note)
+    text = _text(document)
+    with transaction.atomic():
+        _lock()
+        _check_news(text)
+        newest = ReviewPolicy.objects.aggregate(newest=Max("version"))["newest"] or 0
+        row = ReviewPolicy.objects.create(
+            version=newest + 1,
+            document=text,
+            note=said,
+            state=PolicyState.PROPOSED,
+            proposed_by_id=by.pk,
+            proposed_at=runtime.now(),
+        )
+        try:
+            stage([proposed_entry(row, by=by.get_username())])
+        except CanonicalError as error:
+            raise BadPolicyError(f"The document does not fit into an entry: {error}.") from error
+    return row
+
+
+def decide_policy(
+    *, version: int, approve: bool, by: AbstractUser, runtime: Runtime
+) -> ReviewPolicy:
+    """Put a proposed version in force, which retires the one before, or refuse it.
+
+    Attempts that are sent from then on are judged by it. Raises NotPermittedError,
+    UnknownPolicyError, FourEyesError, and PolicyDecidedError if it was decided before: so
+    repeating does no harm.
+    """
+    _check(by, "decide_policy")
+    with transaction.atomic():
+        row = _lock_proposed(version)
+        if row.proposed_by_id == by.pk:
+            raise FourEyesError("You proposed this version: somebody else must decide.")
+        now = runtime.now()
+        retired = None
+        if approve:
+            retired = ReviewPolicy.objects.filter(state=PolicyState.ACTIVE).first()
+            ReviewPolicy.objects.filter(state=PolicyState.ACTIVE).update(
+                state=PolicyState.RETIRED, retired_at=now
+            )
+        _decide(row, PolicyState.ACTIVE if approve else PolicyState.REFUSED, by, now)
+        stage([decided_entry(row, by=by.get_username(), retired=retired)])
+    return row
+
+
+def withdraw_policy(*, version: int, by: AbstractUser, runtime: Runtime) -> ReviewPolicy:
+    """Take one's own proposal back.
+
+    Raises NotPermittedError, also for a proposal of somebody else, UnknownPolicyError, and
+    PolicyDecidedError if it was decided before.
+    """
+    _check(by, "propose_policy")
+    with transaction.atomic():
+        row = _lock_proposed(version)
+        if row.proposed_by_id != by.pk:
+            raise NotPermittedError("Only who proposed a version can withdraw it.")
+        _decide(row, PolicyState.WITHDRAWN, by, runtime.now())
+        stage([decided_entry(row, by=by.get_username())])
+    return row
+
+
+def _check(by: AbstractUser, codename: str) -> None:
+    """Refuse whom the database would refuse, too: it lets staff only."""
+    check_permission(by, codename)
+    if not by.is_staff:
+        raise NotPermittedError("Your role does not include this.")
+
+
+def _text(document: Mapping[str, Json] | bytes) -> str:
+    try:
+        if isinstance(document, bytes):
+            read_policy(document)
+            return document.decode()
+        return write_document(document).decode()
+    except PolicyError as error:
+        raise BadPolicyError(f"This is not a policy: {error}.") from error
+
+
+def _lock() -> None:
+    """Let one change of versions follow another: numbers have no gaps, documents no twins."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK)
+
+
+def _check_news(text: str) -> None:
+    """Refuse a document that says what a living version says, in whatever order."""
+    policy = read_document(text)
+    for each in ReviewPolicy.objects.filter(state__in=LIVING):
+        if read_document(each.document) == policy:
+            standing = PolicyState(each.state).label
+            raise SamePolicyError(f"Version {each.version}, which is {standing}, says the same.")
+
+
+def _lock_proposed(version: int) -> ReviewPolicy:
+    _lock()
+    row = ReviewPolicy.objects.select_for_update().filter(pk=version).first()
+    if row is None:
+        raise UnknownPolicyError("There is no such version.")
+    if row.state != PolicyState.PROPOSED:
+        raise PolicyDecidedError(f"Version {version} is {PolicyState(row.state).label} already.")
+    return row
+
+
+def _decide(row: ReviewPolicy, state: PolicyState, by: AbstractUser, at: datetime) -> None:
+    row.state = state
+    row.decided_by_id = by.pk
+    row.decided_at = at
+    row.save(update_fields=["state", "decided_by", "decided_at"])
