@@ -46,6 +46,7 @@ GROUPS = {
         *(f"{of}_{each}" for of in ("ref1", "ref2", "idcard") for each in ("confidence", *RATES)),
     ),
     "risk": ("device_level", "device_tags", "verify_tags", "visual_attributes", "unknown_fields"),
+    "judgement": ("policy_version", "verdict", "reasons", "subject_failures", "biz_no_failures"),
 }
 
 PROVEN = """

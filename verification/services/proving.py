@@ -155,6 +155,7 @@ def _texts(said: Mapping[str, Json], dossier: Dossier) -> dict[str, str | None]:
         "result": record.result,
         "scores": record.scores,
         "risk": record.risk,
+        "judgement": record.judgement,
         "reason": reasons[0] if reasons else None,
         "evidence": _evidence(said, dossier),
     }

@@ -51,6 +51,18 @@ def test_the_proof_of_every_life_holds_offline(
     assert "evidence_key" not in told[0]["entries"][1]["values"]
 
 
+def test_it_tells_how_an_attempt_was_judged_and_why(
+    lives: Lives, runtime: Runtime, tmp_path: Path
+) -> None:
+    attempt_id = lives.submitted("sandbox:different-person")
+    seal(runtime)
+    checked = check(to_json(prove_attempts([attempt_id], runtime=runtime)), runtime, tmp_path)
+    assert checked.returncode == 0, checked.stdout
+    assert "judgement, policy_version = 1\n" in checked.stdout
+    assert 'judgement, verdict = "review"\n' in checked.stdout
+    assert 'judgement, reasons = ["different_person"' in checked.stdout
+
+
 def test_a_changed_value_is_found_offline(lives: Lives, runtime: Runtime, tmp_path: Path) -> None:
     seal_id = lives.submitted("ONB-9")
     seal(runtime)
