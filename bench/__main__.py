@@ -9,6 +9,7 @@ from bench.csv_export import csv_export
 from bench.latency import submit_latency
 from bench.ledger import ledger_lag, ledger_proof, ledger_submit, ledger_verify
 from bench.memory import submit_memory
+from bench.policy import policy_replay
 from bench.report import Finding, load_line, machine_line
 from bench.site import BenchError, Site, describe_database, new_site
 from bench.throughput import submit_throughput
@@ -25,6 +26,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "ledger-lag": ledger_lag,
         "ledger-verify": ledger_verify,
         "ledger-proof": ledger_proof,
+        "policy-replay": policy_replay,
     }
 )
 
