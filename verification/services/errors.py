@@ -25,6 +25,10 @@ ServiceError
 |-- BadPolicyError              the document is not a policy
 |-- SamePolicyError             a version that says the same is in force or proposed
 |-- PolicyDecidedError          the version was decided before, or the what-if has ended
+|-- UnknownReviewError          the attempt has no review
+|-- ReviewTakenError            somebody else works on it now
+|-- ReviewStateError            it is not in the state in which that can be done
+|-- BadDecisionError            the reason code does not explain the decision
 |-- LedgerRefusalError          the log must not be continued as it stands
 `-- RoleRefusedError            a database role cannot be given its privileges
 """
@@ -201,6 +205,35 @@ class PolicyDecidedError(ServiceError):
     """Repeating is useless: a version is decided once, and a what-if ends once."""
 
     code = "policy_decided"
+
+
+class UnknownReviewError(ServiceError):
+    """Repeating is useless: nobody has to decide on this attempt."""
+
+    code = "not_found"
+
+
+class ReviewTakenError(ServiceError):
+    """Repeat after `until`, when the other person's lease has ended, or ask them."""
+
+    code = "review_taken"
+
+    def __init__(self, by_name: str, until: datetime) -> None:
+        super().__init__(f"{by_name} works on it until {until:%H:%M} UTC.")
+        self.by_name = by_name
+        self.until = until
+
+
+class ReviewStateError(ServiceError):
+    """Look again: somebody has moved it on meanwhile."""
+
+    code = "review_state"
+
+
+class BadDecisionError(ServiceError):
+    """Repeat with a reason code of the policy in force that explains the decision."""
+
+    code = "bad_decision"
 
 
 class LedgerRefusalError(ServiceError):

@@ -22,7 +22,7 @@ from verification.policy.judging import (
     priority,
     raised_tags,
 )
-from verification.policy.terms import Reason, Verdict
+from verification.policy.terms import Priority, Reason, Verdict
 from verification.selectors.policies import policy_in_force, read_document
 
 FAILURES = (Outcome.DIFFERENT_PERSON.value, Outcome.LIVENESS_FAILED.value)
@@ -115,8 +115,13 @@ def opening_of(judged: Mapping[str, Any], basis: Basis | None, at: datetime) -> 
     return Opening(
         needs_second=needs_second(basis.policy, reasons),
         priority=rank.value,
-        due_at=at + timedelta(minutes=basis.policy.sla_minutes[rank]),
+        due_at=due_at(basis.policy, rank, at),
     )
+
+
+def due_at(policy: Policy, rank: Priority, at: datetime) -> datetime:
+    """Return when a review that is opened now is due."""
+    return at + timedelta(minutes=policy.sla_minutes[rank])
 
 
 def open_reviews(
