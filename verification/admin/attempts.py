@@ -17,7 +17,13 @@ from verification.admin.disclosure import disclosure
 from verification.admin.filters import AttemptFilterForm
 from verification.admin.fragments import brief_moment, code, figure, moment, plain, text
 from verification.admin.listing import list_rows, way_back
-from verification.admin.pills import outcome_pill, risk_pills, state_pill
+from verification.admin.pills import (
+    decided_by,
+    decision_pill,
+    outcome_pill,
+    risk_pills,
+    state_pill,
+)
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.record_check import check_context
 from verification.admin.scores import Comparison, attack_scale, comparisons_of
@@ -49,6 +55,8 @@ class AttemptRow:
     risks: list[SafeString]
     comparison: Comparison | None
     confidence: SafeString | None
+    decision: SafeString | None
+    decided_by: str | None
     state: SafeString
 
 
@@ -81,6 +89,8 @@ def _row(attempt: VerificationAttempt) -> AttemptRow:
         risks=risk_pills(attempt),
         comparison=compared,
         confidence=figure(compared.confidence) if compared else None,
+        decision=decision_pill(attempt),
+        decided_by=decided_by(attempt),
         state=state_pill(attempt),
     )
 

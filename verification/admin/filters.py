@@ -7,11 +7,15 @@ from uuid import UUID
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from verification.admin.dates import LABELS, Days, Preset, days_of
+from verification.admin.pills import DECISIONS
 from verification.faceid.contract import REGIONS
 from verification.lifecycle import State
 from verification.outcomes import Outcome
+from verification.policy.terms import Decision, Verdict
 from verification.selectors.record import AttemptFilter, SessionFilter
 
 Choices = list[tuple[str, str]]
@@ -23,6 +27,10 @@ YES_NO = {"yes": True, "no": False}
 
 def _choices(anything: str, each: Iterable[str]) -> Choices:
     return [("", anything), *((one, one.replace("_", " ").capitalize()) for one in each)]
+
+
+def _decisions(anything: Promise, each: Iterable[str]) -> list[tuple[str, Promise]]:
+    return [("", anything), *((one, DECISIONS[one][0]) for one in each)]
 
 
 class _DayField(forms.DateField):
@@ -79,6 +87,16 @@ class AttemptFilterForm(RecordFilterForm):
     outcome = forms.ChoiceField(
         label="Outcome", required=False, choices=_choices("Any outcome", Outcome)
     )
+    verdict = forms.ChoiceField(
+        label=_("Policy's verdict"),
+        required=False,
+        choices=_decisions(_("Any verdict"), [each.value for each in Verdict]),
+    )
+    decision = forms.ChoiceField(
+        label=_("Decision now"),
+        required=False,
+        choices=_decisions(_("Any decision"), [each.value for each in Decision]),
+    )
     attack = forms.ChoiceField(
         label="Attack",
         required=False,
@@ -90,7 +108,10 @@ class AttemptFilterForm(RecordFilterForm):
         choices=[("", "Any region"), *((r, r) for r in (*REGIONS, "sandbox"))],
     )
 
-    field_order = ("q", "state", "outcome", "attack", "client", "region", "since", "until")
+    field_order = (
+        *("q", "state", "outcome", "verdict", "decision", "attack", "client", "region"),
+        *("since", "until"),
+    )
 
     def which(self, today: date) -> AttemptFilter:
         """Return the filter; the form must be valid."""
@@ -99,6 +120,8 @@ class AttemptFilterForm(RecordFilterForm):
             identifier=found["q"] or None,
             state=State(found["state"]) if found["state"] else None,
             outcome=Outcome(found["outcome"]) if found["outcome"] else None,
+            verdict=Verdict(found["verdict"]) if found["verdict"] else None,
+            decision=Decision(found["decision"]) if found["decision"] else None,
             is_attack=YES_NO.get(found["attack"]),
             client_id=UUID(found["client"]) if found["client"] else None,
             region=found["region"] or None,

@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from verification.admin.fragments import pill, plain
 from verification.lifecycle import State
 from verification.models import VerificationAttempt
+from verification.models.review import ReviewState
 from verification.outcomes import Outcome
+from verification.policy.terms import Verdict
+from verification.selectors.decisions import current_decision, review_of
 
 OUTCOMES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
@@ -31,6 +36,16 @@ STATES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         State.CLOSED: ("Closed", "quiet", "lock"),
     }
 )
+DECISIONS: Mapping[str, tuple[Promise, str, str]] = MappingProxyType(
+    {
+        Verdict.APPROVED: (_("Approved"), "good", "check"),
+        Verdict.REJECTED: (_("Rejected"), "bad", "cross"),
+        Verdict.RETRY: (_("Try again"), "quiet", "dash"),
+        Verdict.REVIEW: (_("To be reviewed"), "warn", "clock"),
+    }
+)
+"""Verdicts and decisions: what waits for people is a verdict and no decision."""
+
 TAGS_IN_A_LIST = 2
 
 
@@ -42,6 +57,24 @@ def outcome_pill(attempt: VerificationAttempt) -> SafeString | None:
 def state_pill(attempt: VerificationAttempt) -> SafeString:
     """Return the state's pill."""
     return _drawn(STATES[attempt.state])
+
+
+def decision_pill(attempt: VerificationAttempt) -> SafeString | None:
+    """Return the pill of what holds now, or that people must decide; None before the judgement."""
+    if attempt.verdict is None:
+        return None
+    label, tone, shape = DECISIONS[current_decision(attempt) or Verdict.REVIEW]
+    return pill(str(label), tone=tone, shape=shape)
+
+
+def decided_by(attempt: VerificationAttempt) -> str | None:
+    """Say who that is from: people or the policy, or that one of two people has decided."""
+    review = review_of(attempt)
+    if review is not None and review.state == ReviewState.PROPOSED:
+        return str(_("waits for a second person"))
+    if current_decision(attempt) is None:
+        return None
+    return str(_("by the policy") if review is None else _("by officers"))
 
 
 def risk_pills(attempt: VerificationAttempt) -> list[SafeString]:

@@ -19,12 +19,15 @@ from verification.models import (
     VerificationSession,
 )
 from verification.outcomes import Outcome
+from verification.policy.terms import Decision, Verdict
+from verification.selectors.decisions import decided_as
 
 Row = TypeVar("Row", VerificationAttempt, VerificationSession)
 
 LIST_COLUMNS = (
     "id", "created_at", "biz_no", "subject", "client__name", "region", "state", "outcome",
-    "result_code", "result_message", "error_code", "is_attack", "device_tags",
+    "result_code", "result_message", "error_code", "is_attack", "device_tags", "verdict",
+    "review__state", "review__decision",
     *(f"{reference}_confidence" for reference in ("ref1", "ref2", "idcard")),
     *(
         f"{reference}_threshold_{rate}"
@@ -40,12 +43,15 @@ class AttemptFilter:
     """Which attempts: every field that is not None must hold.
 
     `identifier` is compared exactly with the business number, the request id, the subject and,
-    where it is a UUID, the id. `created_from` is inclusive, `created_before` exclusive.
+    where it is a UUID, the id. `decision` is the current one: `decisions.current_decision`.
+    `created_from` is inclusive, `created_before` exclusive.
     """
 
     identifier: str | None = None
     state: State | None = None
     outcome: Outcome | None = None
+    verdict: Verdict | None = None
+    decision: Decision | None = None
     is_attack: bool | None = None
     client_id: UUID | None = None
     region: str | None = None
@@ -63,18 +69,27 @@ class SessionFilter:
     created_before: datetime | None = None
 
 
+def listed_attempts(*more: str) -> QuerySet[VerificationAttempt]:
+    """Return all attempts, each with what a list's row shows and the columns of these names."""
+    found = VerificationAttempt.objects.select_related("client", "review")
+    return found.only(*LIST_COLUMNS, *more)
+
+
 def attempts_for_list(which: AttemptFilter) -> QuerySet[VerificationAttempt]:
     """Return attempts with the columns of the list and nothing heavier."""
-    found = VerificationAttempt.objects.select_related("client").only(*LIST_COLUMNS)
+    found = listed_attempts()
     if which.identifier is not None:
         found = found.filter(_identified(which.identifier, "biz_no", "request_id", "subject"))
     equal = {
         "state": which.state,
         "outcome": which.outcome,
+        "verdict": which.verdict,
         "is_attack": which.is_attack,
         "region": which.region,
     }
     found = found.filter(**{name: value for name, value in equal.items() if value is not None})
+    if which.decision is not None:
+        found = found.filter(decided_as(which.decision))
     return _of_client_and_time(found, which)
 
 
@@ -92,10 +107,10 @@ def sessions_for_list(which: SessionFilter) -> QuerySet[VerificationSession]:
 
 
 def find_attempt(attempt_id: UUID) -> VerificationAttempt | None:
-    """Return an attempt with its client, evidence and key's fate, in two queries."""
+    """Return an attempt with its client, review, evidence and key's fate, in two queries."""
     evidence = Evidence.objects.defer("sealed").order_by("kind")
     return (
-        VerificationAttempt.objects.select_related("client", "session", "evidence_key")
+        VerificationAttempt.objects.select_related("client", "session", "evidence_key", "review")
         .defer("token_digest", "session__token_digest", "evidence_key__sealed")
         .prefetch_related(Prefetch("evidence", queryset=evidence))
         .filter(pk=attempt_id)
@@ -110,15 +125,17 @@ def related_attempts(attempt: VerificationAttempt) -> list[VerificationAttempt]:
         same |= Q(subject=attempt.subject)
     if attempt.biz_no:
         same |= Q(biz_no=attempt.biz_no)
-    found = VerificationAttempt.objects.select_related("client").only(*LIST_COLUMNS)
-    return list(found.filter(same).exclude(pk=attempt.pk).order_by("-created_at", "-id")[:RELATED])
+    return list(
+        listed_attempts()
+        .filter(same)
+        .exclude(pk=attempt.pk)
+        .order_by("-created_at", "-id")[:RELATED]
+    )
 
 
 def find_session(session_id: UUID) -> VerificationSession | None:
     """Return a session with its client and attempts, in two queries."""
-    attempts = VerificationAttempt.objects.select_related("client").only(
-        *LIST_COLUMNS, "session_id"
-    )
+    attempts = listed_attempts("session_id")
     return (
         VerificationSession.objects.select_related("client")
         .defer("token_digest")

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.factories import ANSWERS, NOON, make_attempt, make_client, make_session
+from tests.reviewing import decide, open_review, propose
 from verification.admin.listing import PAGE_SIZE
 from verification.models import VerificationAttempt
 
@@ -107,6 +108,52 @@ def test_filters_narrow_the_list_and_combine(officer: Client) -> None:
     }
     found = {query: set(_names(officer, f"{ATTEMPTS}?{query}")) for query in wanted}
     assert found == wanted
+
+
+def _judged(biz_no: str, verdict: str) -> VerificationAttempt:
+    return make_attempt(biz_no=biz_no, policy_version=1, verdict=verdict, reasons=[])
+
+
+def test_what_the_policy_said_and_what_holds_now_are_two_filters(officer: Client) -> None:
+    _judged("approved", "approved")
+    _judged("rejected", "rejected")
+    open_review(_judged("waits", "review"))
+    open_review(reviewed := _judged("reviewed", "review"))
+    decide(reviewed, "approved")
+    make_attempt(biz_no="unjudged")
+    wanted = {
+        "verdict=approved": {"approved"},
+        "verdict=review": {"waits", "reviewed"},
+        "decision=approved": {"approved", "reviewed"},
+        "decision=rejected": {"rejected"},
+        "decision=retry": set(),
+        "verdict=review&decision=approved": {"reviewed"},
+    }
+    found = {query: set(_names(officer, f"{ATTEMPTS}?{query}")) for query in wanted}
+    assert found == wanted
+
+
+def test_the_list_says_what_holds_and_by_whom(officer: Client) -> None:
+    open_review(proposed := _judged("proposed", "review"), needs_second=True)
+    propose(proposed, "rejected")
+    open_review(reviewed := _judged("reviewed", "review"))
+    decide(reviewed, "rejected")
+    open_review(_judged("waits", "review"))
+    _judged("plain", "retry")
+    make_attempt(biz_no="unjudged")
+    rows = _body(officer.get(ATTEMPTS).content).split("</tr>")[:5]
+    told = {}
+    for row in rows:
+        cell = row.partition('data-label="Decision">')[2].partition("</td>")[0]
+        name = re.findall(r"<bdi>([^<]+)</bdi></a>", row)[0]
+        told[name] = re.findall(r'<span(?: class="[a-z-]+")?>([^<]+)</span>', cell)
+    assert told == {
+        "unjudged": ["none"],
+        "plain": ["Try again", "by the policy"],
+        "waits": ["To be reviewed"],
+        "reviewed": ["Rejected", "by officers"],
+        "proposed": ["To be reviewed", "waits for a second person"],
+    }
 
 
 def test_days_are_whole_days_of_the_sites_time_zone(officer: Client, settings: object) -> None:
@@ -290,6 +337,7 @@ def test_the_list_of_clients_takes_no_parameters(officer: Client, query: str) ->
     "query",
     [
         "q=%00", "q=" + "x" * 513, "state=%00", "state=nosuch", "outcome=1", "attack=maybe",
+        "verdict=perhaps", "decision=review",
         "client=1", "client=%00", "client=019a0000-0000-7000-8000-000000000000", "region=mars",
         "since=2024-13-45", "since=0001-01-01", "until=9999-12-31", "until=10000-01-01",
         "since=%00", "period=yesterday",

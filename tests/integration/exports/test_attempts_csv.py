@@ -102,7 +102,7 @@ def test_a_decision_in_the_file_is_the_one_that_the_filter_and_the_api_know(
     record_attempt: RecordAttempt, decision: Decision
 ) -> None:
     for verdict in Verdict:
-        judged = {"policy_version": 1, "verdict": verdict.value, "reasons": []}
+        judged: dict[str, Any] = {"policy_version": 1, "verdict": verdict.value, "reasons": []}
         record_attempt(**judged)
         for outcome in Decision:
             attempt = record_attempt(**judged)
