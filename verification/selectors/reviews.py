@@ -1,6 +1,5 @@
 """Reviews as staff see them: the queue and its figures, one review, and what is related to it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,7 +12,7 @@ from verification.models import Mention, Review, ReviewStep, VerificationAttempt
 from verification.models.review import ReviewState, StepKind
 from verification.policy.judging import raised_tags
 from verification.policy.terms import Priority, Reason, Verdict
-from verification.selectors.record import LIST_COLUMNS
+from verification.selectors.record import listed_attempts
 
 RELATED = 5
 DEVICE_SPAN = timedelta(hours=24)
@@ -129,7 +128,7 @@ def find_review(attempt_id: UUID) -> Review | None:
     return found.filter(pk=attempt_id).first()
 
 
-def steps_of(attempt_id: UUID) -> Sequence[ReviewStep]:
+def steps_of(attempt_id: UUID) -> QuerySet[ReviewStep]:
     """Return what was done with a review, oldest first."""
     return ReviewStep.objects.filter(review_id=attempt_id).select_related("assignee")
 
@@ -161,7 +160,7 @@ def related_of(attempt: VerificationAttempt) -> tuple[Related, ...]:
 
 
 def _newest(attempt: VerificationAttempt, condition: Q) -> tuple[VerificationAttempt, ...]:
-    rows = VerificationAttempt.objects.select_related("client").only(*LIST_COLUMNS)
+    rows = listed_attempts()
     return tuple(
         rows.filter(condition).exclude(pk=attempt.pk).order_by("-created_at", "-id")[:RELATED]
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
@@ -254,15 +255,11 @@ def _mention(step: ReviewStep) -> None:
     Mention.objects.bulk_create([Mention(step=step, person_id=each.pk) for each in people])
 
 
-def _named(text: str, *, without: int) -> Iterable[AbstractUser]:
+def _named(text: str, *, without: int) -> Iterable[AbstractBaseUser]:
     names = {name.rstrip(".") for name in MENTION.findall(text)}
     if not names:
         return []
     model = get_user_model()
     field = f"{model.USERNAME_FIELD}__in"
     found = model.objects.filter(is_active=True, is_staff=True, **{field: names})
-    return [
-        each
-        for each in found.exclude(pk=without)
-        if isinstance(each, AbstractUser) and each.has_perm("verification.work_review")
-    ]
+    return [each for each in found.exclude(pk=without) if each.has_perm("verification.work_review")]

@@ -8,7 +8,7 @@ from django.db import transaction
 
 RECORDS = (
     "verificationattempt", "verificationsession", "apiclient", "apikey", "evidence",
-    "ledgerentry", "ledgercheckpoint", "ledgerverification",
+    "ledgerentry", "ledgercheckpoint", "ledgerverification", "review", "reviewpolicy", "rollup",
 )  # fmt: skip
 
 ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -23,12 +23,15 @@ ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 REGISTERS = ("view_reveal", "view_erasure")
 DUTIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "officer": (*REGISTERS, "reveal_evidence", "request_erasure"),
-        "approver": (*REGISTERS, "reveal_evidence", "request_erasure", "decide_erasure"),
+        "officer": (*REGISTERS, "reveal_evidence", "request_erasure", "work_review"),
+        "approver": (
+            *REGISTERS, "reveal_evidence", "request_erasure", "decide_erasure", "work_review",
+            "second_review", "assign_review", "reopen_review", "propose_policy", "decide_policy",
+        ),
         "auditor": REGISTERS,
     }
-)
-"""What each role may do with evidence, and that it may read who did what."""
+)  # fmt: skip
+"""What each role may do with evidence, reviews and policies, and that it may read who did what."""
 
 
 def ensure_roles() -> None:
