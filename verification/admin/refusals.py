@@ -5,6 +5,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 from verification.services.errors import (
+    BadPolicyError,
     BadReasonError,
     EvidenceBrokenError,
     EvidenceErasedError,
@@ -13,14 +14,17 @@ from verification.services.errors import (
     ServiceError,
     UnknownErasureError,
     UnknownEvidenceError,
+    UnknownPolicyError,
 )
 
 STATUSES: Mapping[type[ServiceError], HTTPStatus] = MappingProxyType(
     {
         BadReasonError: HTTPStatus.BAD_REQUEST,
+        BadPolicyError: HTTPStatus.BAD_REQUEST,
         NotPermittedError: HTTPStatus.FORBIDDEN,
         UnknownEvidenceError: HTTPStatus.NOT_FOUND,
         UnknownErasureError: HTTPStatus.NOT_FOUND,
+        UnknownPolicyError: HTTPStatus.NOT_FOUND,
         EvidenceErasedError: HTTPStatus.GONE,
         RevealLimitError: HTTPStatus.TOO_MANY_REQUESTS,
         EvidenceBrokenError: HTTPStatus.INTERNAL_SERVER_ERROR,

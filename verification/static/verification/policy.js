@@ -1,0 +1,22 @@
+// While a what-if runs, its progress is fetched anew; without this, "Look again" does the same.
+(() => {
+  const PAUSE_MS = 3000;
+  const look = async () => {
+    const old = document.querySelector("[data-replay]");
+    try {
+      const answer = await fetch(window.location.href, { credentials: "same-origin" });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.querySelector("[data-replay]");
+      if (!answer.ok || !fresh) return;
+      if (fresh.dataset.replay === "ended") {
+        window.location.reload();
+        return;
+      }
+      old.replaceWith(document.adoptNode(fresh));
+    } catch {
+      // The server is away: look again later.
+    }
+    window.setTimeout(look, PAUSE_MS);
+  };
+  window.setTimeout(look, PAUSE_MS);
+})();
