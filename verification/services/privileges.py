@@ -52,6 +52,16 @@ ATTEMPT_STEPS = tuple(
     if field.column and field.column not in ATTEMPT_FIXED
 )
 
+REVIEW_STEPS = (
+    "needs_second", "state", "round", "priority", "due_at", "assignee_id", "snoozed_until",
+    "leased_by_id", "leased_until", "decision", "reason_code", "proposed_by_id", "proposed_at",
+    "decided_by_id", "decided_at", "glass_broken",
+)  # fmt: skip
+REPLAY_STEPS = (
+    "state", "started_at", "finished_at", "total", "done", "position_at", "position_id", "result",
+)  # fmt: skip
+POLICY_STEPS = ("state", "decided_by_id", "decided_at", "retired_at")
+
 INSERT: Privileges = MappingProxyType({"INSERT": None})
 # Not its number: one that is in the log already would hold the sequencer up for ever.
 STAGE: Privileges = MappingProxyType({"INSERT": ("raw", "staged_at")})
@@ -70,6 +80,13 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
                 "INSERT": None,
                 "UPDATE": ("decision", "decided_by_id", "decided_at"),
             },
+            "verification_review": {"INSERT": None, "UPDATE": REVIEW_STEPS},
+            "verification_review_step": INSERT,
+            "verification_mention": {"INSERT": None, "UPDATE": ("seen_at",)},
+            "verification_review_policy": {"INSERT": None, "UPDATE": POLICY_STEPS},
+            "verification_policy_replay": {"INSERT": None, "UPDATE": ("state", "finished_at")},
+            "verification_saved_filter": {"INSERT": None, "UPDATE": None, "DELETE": None},
+            "verification_preference": {"INSERT": None, "UPDATE": None},
         },
         Kind.WORKER: {
             "verification_attempt": {"UPDATE": ATTEMPT_STEPS},
@@ -82,6 +99,10 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_ledger_checkpoint": INSERT,
             "verification_ledger_cosignature": INSERT,
             "verification_ledger_verification": INSERT,
+            "verification_review": INSERT,
+            "verification_policy_replay": {"UPDATE": REPLAY_STEPS},
+            "verification_rollup": {"INSERT": None, "DELETE": None},
+            "verification_rollup_position": {"INSERT": None, "UPDATE": None},
         },
     }
 )

@@ -13,6 +13,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from tests.factories import NOON, make_attempt, make_bearer_key, make_evidence, make_session
 from tests.integration.database.roles import Login, Roles, grant_again, granted_roles
+from tests.reviewing import open_review, step
 from verification.ledger.canonical import canonical
 from verification.models import (
     Erasure,
@@ -61,6 +62,9 @@ def furnished(db: None, runtime: Runtime) -> None:
     SpentSign.objects.create(
         key=session.client.keys.get(), digest=b"\x07" * 32, spent_at=NOON + timedelta(hours=1)
     )
+    judged = make_attempt("verified", policy_version=1, verdict="review", reasons=["in_doubt"])
+    open_review(judged)
+    step(judged, "noted", asking, "approved")
     tend_log(runtime=runtime)
     LedgerCosignature.objects.create(
         checkpoint=LedgerCheckpoint.objects.get(), witness="w", line="x", cosigned_at=NOON

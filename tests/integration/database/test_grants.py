@@ -21,6 +21,13 @@ INSERTS = {
         "verification_spent_sign",
         "verification_reveal",
         "verification_erasure",
+        "verification_review",
+        "verification_review_step",
+        "verification_review_policy",
+        "verification_policy_replay",
+        "verification_mention",
+        "verification_saved_filter",
+        "verification_preference",
         "auth_user",
         "auth_group",
         "auth_user_groups",
@@ -37,6 +44,9 @@ INSERTS = {
         "verification_ledger_checkpoint",
         "verification_ledger_cosignature",
         "verification_ledger_verification",
+        "verification_review",
+        "verification_rollup",
+        "verification_rollup_position",
         "procrastinate_jobs",
         "procrastinate_events",
         "procrastinate_periodic_defers",
@@ -54,18 +64,34 @@ DELETES = {
         "auth_group_permissions",
         "auth_user_user_permissions",
         "django_session",
+        "verification_saved_filter",
     },
     Kind.WORKER: {each for each in INSERTS[Kind.WORKER] if each.startswith("procrastinate_")}
-    | {"verification_ledger_stage"},
+    | {"verification_ledger_stage", "verification_rollup"},
 }
 RECORD_UPDATES = {
     Kind.WEB: {
         "verification_evidence_key": {"sealed", "erased_at"},
         "verification_erasure": {"decision", "decided_by_id", "decided_at"},
+        "verification_review": {
+            *("needs_second", "state", "round", "priority", "due_at", "assignee_id"),
+            *("snoozed_until", "leased_by_id", "leased_until", "decision", "reason_code"),
+            *("proposed_by_id", "proposed_at", "decided_by_id", "decided_at", "glass_broken"),
+        },
+        "verification_review_policy": {"state", "decided_by_id", "decided_at", "retired_at"},
+        "verification_policy_replay": {"state", "finished_at"},
+        "verification_mention": {"seen_at"},
+        "verification_saved_filter": {"id", "owner_id", "page", "name", "query", "created_at"},
+        "verification_preference": {"person_id", "time_zone", "language"},
     },
     Kind.WORKER: {
         "verification_evidence_key": {"kek_id", "sealed"},
         "verification_api_key": {"kek_id", "secret_sealed"},
+        "verification_policy_replay": {
+            *("state", "started_at", "finished_at", "total", "done", "position_at"),
+            *("position_id", "result"),
+        },
+        "verification_rollup_position": {"id", "index", "counted_at"},
     },
 }
 FORBIDDEN = (

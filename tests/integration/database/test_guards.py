@@ -25,6 +25,8 @@ FORBIDDEN = {
     "verification_erasure": ("reason", "'x'"),
     "verification_client": ("created_at", "now()"),
     "verification_api_key": ("public_id", "'x'"),
+    "verification_review": ("opened_at", "now()"),
+    "verification_review_policy": ("note", "'x'"),
 }
 """A column that no step may change and another value, of tables whose rows change in steps."""
 

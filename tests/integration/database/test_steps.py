@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, models, transaction
 
 from tests.factories import NOON, erase, make_attempt, make_bearer_key, make_client, make_evidence
@@ -54,6 +55,7 @@ OTHERS: Mapping[Any, object] = {
     models.BigIntegerField: 9,
     models.PositiveIntegerField: 9,
     models.PositiveSmallIntegerField: 9,
+    ArrayField: ["other"],
 }
 
 
