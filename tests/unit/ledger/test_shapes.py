@@ -118,7 +118,7 @@ def test_entries_of_equal_length_do_not_pass_for_each_other(
     memory = ShapeMemory()
     for raw in [*map(canonical, entries)] * 2:
         memory.check(raw)
-    raw = bytearray(canonical(data.draw(st.sampled_from(entries))))
-    at = data.draw(st.integers(0, len(raw) - 1))
-    raw[at : at + 1] = data.draw(st.binary(min_size=1, max_size=1))
-    assert _accepts(memory, bytes(raw)) == _is_canonical(bytes(raw))
+    other = bytearray(canonical(data.draw(st.sampled_from(entries))))
+    at = data.draw(st.integers(0, len(other) - 1))
+    other[at : at + 1] = data.draw(st.binary(min_size=1, max_size=1))
+    assert _accepts(memory, bytes(other)) == _is_canonical(bytes(other))
