@@ -30,6 +30,8 @@ class FaultCode(StrEnum):
     REVEAL = "reveal_differs"
     # Clients, keys, staff.
     REGISTER = "register_differs"
+    # What everything is read from.
+    TABLE = "table_replaced"
 
 
 @dataclass(frozen=True, slots=True)
