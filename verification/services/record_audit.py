@@ -5,6 +5,7 @@ must be the stored one, byte for byte. Where a later step has overwritten column
 has destroyed a key, the entry's other members must still fit.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from verification.services.entries import (
     KeptItem,
     Known,
     accepted_entry,
+    commitments,
     kept_entry,
     reconciled_entry,
     settled_entry,
@@ -160,15 +162,40 @@ class _Check:
     ) -> Iterator[Fault]:
         """Hold a settlement whose columns were overwritten against what later steps left."""
         said = _read(entry)
-        state = State.IN_DOUBT if is_answered_late and entry is self._settled[-1] else "not_sent"
-        if (said.get("attempt"), said.get("kind"), said.get("state")) != (
-            record.id,
-            SETTLED,
-            state,
-        ):
+        is_doubt = is_answered_late and entry is self._settled[-1]
+        state = State.IN_DOUBT if is_doubt else State.NOT_SENT
+        labels = (said.get("attempt"), said.get("kind"), said.get("state"))
+        if labels != (record.id, SETTLED, state):
             yield self._fault(FaultCode.ORDER, f"settlement {number} does not lead here", entry)
-        elif is_answered_late and said.get("at") != record.settled_at:
-            yield self._fault(FaultCode.ROW, "settled_at differs", entry)
+            return
+        if is_doubt:
+            yield from self._doubted(record, entry, said)
+        yield from self._past_evidence(record, entry, said)
+
+    def _doubted(
+        self, record: Record, entry: EntryRow, said: Mapping[str, Json]
+    ) -> Iterator[Fault]:
+        """Hold the columns of the send that a late answer does not overwrite."""
+        kept = {"settled_at": said.get("at"), **{name: said.get(name) for name in SEND}}
+        names = [name for name, each in kept.items() if getattr(record, name) != each]
+        if names:
+            sentence = f"it is not what was written: {', '.join(names)}"
+            yield self._fault(FaultCode.ROW, sentence, entry)
+
+    def _past_evidence(
+        self, record: Record, entry: EntryRow, said: Mapping[str, Json]
+    ) -> Iterator[Fault]:
+        """Hold what is never overwritten, the evidence that came with an entry and its key."""
+        at = _at(entry)
+        added = self._added(at)
+        made = {**commitments(record.commitment_key, added.texts()), **self._known(entry, at)}
+        differing = _differing(said.get("commitments"), made)
+        names = [name for name in differing if name in {"evidence", "evidence_key"}]
+        if said.get("evidence") != json.loads(added.listed()) and "evidence" not in names:
+            names.append("evidence")
+        if names:
+            code = FaultCode.KEY if names == ["evidence_key"] else FaultCode.EVIDENCE
+            yield self._fault(code, f"it is not what was written: {', '.join(names)}", entry)
 
     def _reconciliation(self, record: Record, entry: EntryRow) -> Iterator[Fault]:
         at = record.reconciled_at or ""
@@ -204,8 +231,8 @@ class _Check:
         keys = self._dossier.keys
         if all(each.sealed is not None or each.created_at != at for each in keys):
             return NONE
-        commitments = _read(entry).get("commitments")
-        known = commitments.get("evidence_key") if isinstance(commitments, dict) else None
+        said = _read(entry).get("commitments")
+        known = said.get("evidence_key") if isinstance(said, dict) else None
         return {"evidence_key": known} if isinstance(known, str) else NONE
 
     def _listed(self) -> Iterator[Fault]:
@@ -317,6 +344,9 @@ class _Check:
         return self._fault(code, f"it is not what was written: {', '.join(names)}", entry)
 
 
+SEND = ("send_no", "sent_at")
+"""Members of a settlement that stand in the row under the same names."""
+
 WITH_EVIDENCE = frozenset({SETTLED, RECONCILED, KEPT})
 
 
@@ -338,8 +368,8 @@ def _is_labelled(entry: EntryRow) -> bool:
 
 
 def _opens(record: Record, said: Mapping[str, Json], name: str, text: str) -> bool:
-    commitments = said.get("commitments")
-    commitment = commitments.get(name) if isinstance(commitments, dict) else None
+    made = said.get("commitments")
+    commitment = made.get(name) if isinstance(made, dict) else None
     if not isinstance(commitment, str):
         return False
     return opens(record.commitment_key, name, text.encode(), bytes.fromhex(commitment))
