@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from verification.ledger.canonical import Json, parse
-from verification.ledger.commitment import opens
-from verification.ledger.errors import CanonicalError
-from verification.lifecycle import State
+from verification.ledger.errors import CanonicalError, LedgerError
+from verification.lifecycle import OPEN, State
+from verification.lifecycle import SETTLED as SETTLED_STATES
 from verification.services.entries import (
     ACCEPTED,
     ERASED,
@@ -57,7 +57,11 @@ def check_attempt(*, attempt_id: UUID, runtime: Runtime) -> tuple[Fault, ...]:
 
 def check_dossier(dossier: Dossier, keyring: Keyring) -> Iterator[Fault]:
     """Yield what does not hold of one attempt."""
-    yield from _Check(dossier, keyring).faults()
+    try:
+        yield from _Check(dossier, keyring).faults()
+    except LedgerError as error:
+        sentence = f"no entry can be made of what is stored: {error}"
+        yield Fault(FaultCode.ROW, sentence, attempt_id=UUID(dossier.attempt))
 
 
 class _Check:
@@ -141,7 +145,7 @@ class _Check:
         return self._settled[-1]
 
     def _settlement(self, record: Record, entry: EntryRow) -> Iterator[Fault]:
-        at = record.settled_at or _at(entry)
+        at = _at(entry) if record.state == State.NOT_SENT else record.settled_at or ""
         state = State.IN_DOUBT.value if record.state == State.CLOSED else record.state
         expected = settled_entry(
             key=record.commitment_key,
@@ -306,6 +310,7 @@ class _Check:
     def _counts(self, record: Record) -> Iterator[Fault]:
         """Say what the row claims and no entry tells."""
         yield from self._state(record)
+        yield from self._unsaid(record)
         kinds = [each.kind for each in self._dossier.entries]
         if len(self._dossier.reveals) != kinds.count(REVEALED):
             yield self._fault(FaultCode.REVEAL, "reveals and their entries differ in number")
@@ -328,6 +333,19 @@ class _Check:
             yield self._fault(FaultCode.STATE, f"no entry says that it is {record.state}")
         if record.state == State.SENDING and settled >= record.send_no:
             yield self._fault(FaultCode.STATE, "it is settled, but the row says sending")
+
+    def _unsaid(self, record: Record) -> Iterator[Fault]:
+        """Say which columns hold what no entry of an attempt in this state tells."""
+        empty: dict[str, str | None] = {}
+        if record.state in OPEN:
+            empty |= record.settlement_texts()
+        if record.state not in SETTLED_STATES:
+            empty["settled_at"] = record.settled_at
+        if record.state != State.CLOSED:
+            empty["closing_reason"] = record.closing_reason
+        names = [name for name, text in empty.items() if text is not None]
+        if names:
+            yield self._fault(FaultCode.ROW, f"no entry tells of its {', '.join(names)}")
 
     def _differs(self, expected: bytes, entry: EntryRow) -> Fault:
         """Name what differs between an entry and what the record folds to."""
@@ -370,9 +388,7 @@ def _is_labelled(entry: EntryRow) -> bool:
 def _opens(record: Record, said: Mapping[str, Json], name: str, text: str) -> bool:
     made = said.get("commitments")
     commitment = made.get(name) if isinstance(made, dict) else None
-    if not isinstance(commitment, str):
-        return False
-    return opens(record.commitment_key, name, text.encode(), bytes.fromhex(commitment))
+    return commitment == commitments(record.commitment_key, {name: text})[name]
 
 
 def _differing(said: Json, is_now: Json) -> list[str]:

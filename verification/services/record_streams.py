@@ -20,9 +20,18 @@ FETCH = 2000
 UTC_FORMAT = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 
 
+FIRST = "timestamptz '0001-01-01 00:00:00+00'"
+LAST = "timestamptz '9999-12-31 23:59:59.999999+00'"
+
+
 def utc_sql(column: str) -> str:
-    """Return the SQL that writes a time as `entries.utc_text` does."""
-    return f"to_char({column} AT TIME ZONE 'UTC', {UTC_FORMAT})"
+    """Return the SQL that writes a time as `entries.utc_text` does.
+
+    One that no entry can have comes as PostgreSQL spells it: to_char gives nothing for infinity,
+    and the same text for a year before Christ as for the one after.
+    """
+    utc = f"to_char({column} AT TIME ZONE 'UTC', {UTC_FORMAT})"
+    return f"CASE WHEN {column} BETWEEN {FIRST} AND {LAST} THEN {utc} ELSE {column}::text END"
 
 
 def _group_sql(names: Sequence[str]) -> str:
