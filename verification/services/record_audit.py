@@ -15,7 +15,6 @@ from verification.lifecycle import OPEN, State
 from verification.lifecycle import SETTLED as SETTLED_STATES
 from verification.services.entries import (
     ACCEPTED,
-    ERASED,
     KEPT,
     NONE,
     RECONCILED,
@@ -30,11 +29,11 @@ from verification.services.entries import (
     reconciled_entry,
     settled_entry,
 )
+from verification.services.erasure_audit import erasures_found, is_other
 from verification.services.faults import Fault, FaultCode
 from verification.services.record_streams import (
     Dossier,
     EntryRow,
-    ErasureRow,
     Record,
     RevealRow,
     dossiers,
@@ -248,14 +247,11 @@ class _Check:
 
     def _others(self, record: Record) -> Iterator[Fault]:
         reveals = {each.id: each for each in self._dossier.reveals}
-        erasures = {each.id: each for each in self._dossier.erasures}
         for entry in self._dossier.entries[1:]:
             if entry.kind == KEPT:
                 yield from self._kept(record, entry)
             elif entry.kind == REVEALED:
                 yield from self._reveal(record, entry, reveals)
-            elif entry.kind == ERASED:
-                yield from self._erasure(record, entry, erasures)
             elif entry.kind == ACCEPTED:
                 yield self._fault(FaultCode.ORDER, "it was accepted a second time", entry)
             elif entry.kind not in {SETTLED, RECONCILED} and not _is_labelled(entry):
@@ -281,31 +277,10 @@ class _Check:
         if row is None:
             yield self._fault(FaultCode.REVEAL, "the row of a reveal is missing", entry)
             return
-        expected = (record.id, REVEALED, row.revealed_at, row.officer, row.evidence, row.kind)
-        names = ("attempt", "kind", "at", "by", "evidence", "item")
-        if tuple(map(said.get, names)) != expected or said.get("purpose") != row.purpose:
+        if is_other(said, _told(record, row)):
             yield self._fault(FaultCode.REVEAL, "the row of a reveal differs", entry)
         elif not _opens(record, said, "reason", row.reason):
             yield self._fault(FaultCode.REVEAL, "the reason of a reveal differs", entry)
-
-    def _erasure(
-        self, record: Record, entry: EntryRow, erasures: Mapping[str, ErasureRow]
-    ) -> Iterator[Fault]:
-        said = _read(entry)
-        row = erasures.get(str(said.get("erasure")))
-        if row is None or row.decision != "approved":
-            yield self._fault(FaultCode.ERASURE, "no approved request stands behind it", entry)
-            return
-        if row.requested_by == row.decided_by:
-            yield self._fault(FaultCode.FOUR_EYES, "one person asked for and approved it", entry)
-        expected = (record.id, ERASED, row.decided_at, row.requested_by, row.decided_by)
-        names = ("attempt", "kind", "at", "requested_by_id", "approved_by_id")
-        if tuple(map(said.get, names)) != expected or said.get("legal_basis") != row.legal_basis:
-            yield self._fault(FaultCode.ERASURE, "the request that stands behind differs", entry)
-        elif not _opens(record, said, "reason", row.reason):
-            yield self._fault(FaultCode.ERASURE, "the reason of the request differs", entry)
-        elif self._dossier.keys and self._dossier.keys[0].erased_at != row.decided_at:
-            yield self._fault(FaultCode.ERASURE, "the key was not destroyed then", entry)
 
     def _counts(self, record: Record) -> Iterator[Fault]:
         """Say what the row claims and no entry tells."""
@@ -314,12 +289,8 @@ class _Check:
         kinds = [each.kind for each in self._dossier.entries]
         if len(self._dossier.reveals) != kinds.count(REVEALED):
             yield self._fault(FaultCode.REVEAL, "reveals and their entries differ in number")
-        erased = sum(each.sealed is None for each in self._dossier.keys)
-        if erased != kinds.count(ERASED):
-            yield self._fault(FaultCode.ERASURE, "the key is gone without an entry, or the reverse")
-        for row in self._dossier.erasures:
-            if row.decided_by is not None and row.decided_by == row.requested_by:
-                yield self._fault(FaultCode.FOUR_EYES, "one person asked and decided")
+        for code, sentence, entry in erasures_found(self._dossier, record):
+            yield self._fault(code, sentence, entry)
 
     def _state(self, record: Record) -> Iterator[Fault]:
         """Hold the state against the number of settlements and reconciliations."""
@@ -383,6 +354,20 @@ def _read(entry: EntryRow) -> dict[str, Json]:
 def _is_labelled(entry: EntryRow) -> bool:
     said = _read(entry)
     return (said.get("kind"), said.get("attempt")) == (entry.kind, entry.attempt)
+
+
+def _told(record: Record, row: RevealRow) -> Mapping[str, str]:
+    """Return the members of a reveal's entry that its row can still tell."""
+    return {
+        "attempt": record.id,
+        "kind": REVEALED,
+        "at": row.revealed_at,
+        "by": row.officer,
+        "by_id": row.officer_id,
+        "evidence": row.evidence,
+        "item": row.kind,
+        "purpose": row.purpose,
+    }
 
 
 def _opens(record: Record, said: Mapping[str, Json], name: str, text: str) -> bool:

@@ -123,6 +123,7 @@ class RevealRow(NamedTuple):
     evidence: str
     kind: str
     officer: str
+    officer_id: str
     purpose: str
     reason: str
     revealed_at: str
@@ -164,7 +165,8 @@ KEYS = f"""
     FROM verification_evidence_key AS row {{where}} ORDER BY row.attempt_id
 """  # noqa: S608 - our own columns
 REVEALS = f"""
-    SELECT attempt_id::text, id::text, evidence_id::text, kind, officer_name, purpose, reason,
+    SELECT attempt_id::text, id::text, evidence_id::text, kind, officer_name, officer_id::text,
+        purpose, reason,
         {utc_sql("revealed_at")}
     FROM verification_reveal AS row {{where}} ORDER BY row.attempt_id, id
 """  # noqa: S608 - our own columns

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from tests.integration.ledger.insider import sql
-from tests.integration.ledger.lives import Lives, seal
+from tests.integration.ledger.lives import Lives, seal, someone
 from tests.owner import unguarded
 from verification.ledger.canonical import canonical
 from verification.models import LedgerEntry, Reveal
@@ -75,7 +75,8 @@ class TestALateAnswer:
                 "INSERT INTO verification_evidence"
                 " (id, attempt_id, kind, size_bytes, sha256, sealed, created_at)"
                 " SELECT gen_random_uuid(), attempt_id, 'image_extra', size_bytes, sha256, sealed,"
-                " created_at FROM verification_evidence WHERE attempt_id = %s AND kind = 'raw_answer'"
+                " created_at FROM verification_evidence"
+                " WHERE attempt_id = %s AND kind = 'raw_answer'"
             ),
         ],
         ids=["gone", "another", "added"],
@@ -200,4 +201,63 @@ def test_a_commitment_that_is_no_hexadecimal_is_a_finding(answered: UUID, runtim
         bytes(LedgerEntry.objects.get(attempt_id=row.attempt_id, kind="evidence.revealed").raw)
     )
     stage([canonical({**said, "commitments": {"reason": "\u00e9"}, "reveal": other})])
+    assert found(runtime).code == FaultCode.REVEAL
+
+
+class TestRequestsToErase:
+    """What was asked, and what was refused, is as much on record as what was destroyed."""
+
+    @pytest.fixture
+    def refused(self, lives: Lives, runtime: Runtime) -> UUID:
+        lives.erased()
+        made = lives.kept_from_erasure()
+        seal(runtime)
+        assert verify(runtime=runtime).faults == ()
+        return made
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "DELETE FROM verification_erasure",
+            "UPDATE verification_erasure SET reason = 'another'",
+            "UPDATE verification_erasure SET legal_basis = 'authority'",
+            "UPDATE verification_erasure SET requested_at = requested_at - interval '1 day'",
+            "UPDATE verification_erasure SET decided_at = decided_at + interval '1 day'",
+            "UPDATE verification_erasure SET decision = 'approved'",
+            (
+                "UPDATE verification_erasure SET decision = NULL, decided_by_id = NULL,"
+                " decided_at = NULL"
+            ),
+            "UPDATE verification_erasure SET requested_by_id = (SELECT min(id) FROM auth_user)",
+            "UPDATE verification_erasure SET decided_by_id = (SELECT min(id) FROM auth_user)",
+        ],
+    )
+    def test_a_refused_one_is_held(self, statement: str, refused: UUID, runtime: Runtime) -> None:
+        change(f"{statement} WHERE attempt_id = %s", refused)
+        fault = found(runtime)
+        assert (fault.code, fault.attempt_id) == (FaultCode.ERASURE, refused)
+
+    def test_one_that_nobody_made_is_found(self, refused: UUID, runtime: Runtime) -> None:
+        change(
+            "INSERT INTO verification_erasure (id, attempt_id, legal_basis, reason,"
+            " requested_by_id, requested_at) SELECT gen_random_uuid(), attempt_id, legal_basis,"
+            " reason, requested_by_id, requested_at FROM verification_erasure"
+            " WHERE attempt_id = %s",
+            refused,
+        )
+        assert found(runtime).code == FaultCode.ERASURE
+
+    def test_a_key_that_is_called_erased_is_found(self, refused: UUID, runtime: Runtime) -> None:
+        with without("verification_evidence_key", "evidence_key_or_erased"):
+            change(
+                "UPDATE verification_evidence_key SET erased_at = now() WHERE attempt_id = %s",
+                refused,
+            )
+            assert found(runtime).code == FaultCode.ERASURE
+
+
+def test_whose_account_revealed_is_held(answered: UUID, runtime: Runtime) -> None:
+    officer = someone("else")
+    seal(runtime)
+    change("UPDATE verification_reveal SET officer_id = %s", officer.pk)
     assert found(runtime).code == FaultCode.REVEAL
