@@ -39,9 +39,7 @@ def erasures_found(dossier: Dossier, record: Record) -> Iterator[Found]:
 def is_other(said: Mapping[str, Json], expected: Mapping[str, str | None]) -> bool:
     """Say whether an entry tells something else than a row; early ones had no `by_id`."""
     return any(
-        said.get(name) != each
-        for name, each in expected.items()
-        if name in said or name != "by_id"
+        said.get(name) != each for name, each in expected.items() if name in said or name != "by_id"
     )
 
 

@@ -16,13 +16,14 @@ from verification.ledger.errors import CanonicalError
 from verification.services.faults import Fault, FaultCode
 from verification.services.record_streams import utc_sql
 
-KINDS = ("client.changed", "client.key_changed", "role.changed")
+ROLE = "role.changed"
+KINDS = ("client.changed", "client.key_changed", ROLE)
 ENTRIES = """
     SELECT raw FROM (
-        SELECT index, raw FROM verification_ledger_entry WHERE kind = ANY(%s)
+        SELECT false, index, raw FROM verification_ledger_entry WHERE kind = ANY(%s)
         UNION ALL
-        SELECT 9223372036854775807 - 1000000000 + no, raw FROM verification_ledger_stage
-    ) AS said (index, raw) ORDER BY index
+        SELECT true, no, raw FROM verification_ledger_stage
+    ) AS said (is_staged, place, raw) ORDER BY is_staged, place
 """
 
 CLIENTS = """
@@ -100,10 +101,11 @@ def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:
             entry = parse(raw)
         except CanonicalError:
             continue
-        what = entry.get("what", entry.get("kind"))
-        if entry.get("kind") not in KINDS or what not in IDENTITY:
+        kind = entry.get("kind")
+        what = entry.get("what") if kind == ROLE else kind
+        if kind not in KINDS or not isinstance(what, str) or what not in IDENTITY:
             continue
-        identity = _identity(str(what), entry)
+        identity = _identity(what, entry)
         if entry.get("change") == "removed":
             folded.pop(identity, None)
         else:

@@ -6,14 +6,19 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import User
 
 from tests.integration.ledger.insider import sql
-from tests.integration.ledger.lives import Lives, seal, someone
+from tests.integration.ledger.lives import Lives, ahead, seal, someone
 from tests.owner import unguarded
-from verification.ledger.canonical import canonical
-from verification.models import LedgerEntry, Reveal
+from verification.ledger.canonical import Json, canonical
+from verification.ledger.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
+from verification.ledger.note import parse_note
+from verification.models import LedgerCheckpoint, LedgerEntry, Reveal
 from verification.selectors.guard_state import watchers
+from verification.services.entries import utc_text
 from verification.services.faults import Fault, FaultCode
+from verification.services.log_audit import read_anchor_notes
 from verification.services.runtime import Runtime
 from verification.services.staging import stage
 from verification.services.verifying import verify
@@ -261,3 +266,116 @@ def test_whose_account_revealed_is_held(answered: UUID, runtime: Runtime) -> Non
     seal(runtime)
     change("UPDATE verification_reveal SET officer_id = %s", officer.pk)
     assert found(runtime).code == FaultCode.REVEAL
+
+
+class TestTheLog:
+    """What stands beside the log, or would stop the reading of it."""
+
+    @pytest.fixture(autouse=True)
+    def log(self, answered: UUID, lives: Lives, runtime: Runtime) -> None:
+        lives.settled()
+        seal(ahead(runtime, 35))
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            {"at": "9999-12-31T23:59:59.999999Z", "kind": "heartbeat"},
+            {"at": "0001-01-01T00:00:00.000000Z", "kind": "heartbeat"},
+        ],
+    )
+    def test_a_heartbeat_at_the_end_of_time_is_a_finding(
+        self, entry: dict[str, Json], runtime: Runtime
+    ) -> None:
+        stage([canonical(entry)])
+        seal(ahead(runtime, 70))
+        assert found(runtime).code == FaultCode.TIME
+
+    @pytest.mark.parametrize("what", [[], {}, 5, None, True])
+    def test_an_entry_about_nothing_known_stops_nobody(self, what: Json, runtime: Runtime) -> None:
+        said = {"at": utc_text(runtime.now()), "kind": "role.changed", "what": what}
+        stage([canonical(said)])
+        assert verify(runtime=runtime).faults == ()
+
+    def test_an_entry_of_one_register_does_not_speak_for_another(self, runtime: Runtime) -> None:
+        someone("plain")
+        seal(ahead(runtime, 70))
+        user = User.objects.latest("pk")
+        change("UPDATE auth_user SET is_active = false WHERE id = %s", user.pk)
+        stage(
+            [
+                canonical(
+                    {
+                        "at": utc_text(runtime.now()),
+                        "is_active": False,
+                        "is_staff": True,
+                        "is_superuser": True,
+                        "kind": "client.changed",
+                        "name": user.username,
+                        "user": str(user.pk),
+                        "what": "account",
+                    }
+                )
+            ]
+        )
+        assert found(runtime).code == FaultCode.REGISTER
+
+    def test_a_stage_of_high_numbers_is_read(self, runtime: Runtime) -> None:
+        said = {"at": utc_text(runtime.now()), "kind": "test.late"}
+        change(
+            "INSERT INTO verification_ledger_stage (no, raw) VALUES (2000000000, %s)",
+            canonical(said),
+        )
+        assert verify(runtime=runtime).faults == ()
+
+    def test_entries_before_the_first_are_found(self, lives: Lives, runtime: Runtime) -> None:
+        attempt = lives.accepted()
+        with without("verification_ledger_entry", "ledger_entry_index"):
+            change(
+                "INSERT INTO verification_ledger_entry"
+                " (index, kind, attempt_id, raw, leaf_hash, sequenced_at)"
+                " SELECT -1, 'attempt.accepted', %s, raw, sha256('\\x00'::bytea || raw), now()"
+                " FROM verification_ledger_stage",
+                attempt,
+            )
+            change("DELETE FROM verification_ledger_stage")
+            assert found(runtime).code == FaultCode.LOG
+
+    @pytest.mark.parametrize("time", ["infinity", "-infinity"])
+    def test_a_checkpoint_of_no_time_is_a_finding(self, time: str, runtime: Runtime) -> None:
+        change(
+            "UPDATE verification_ledger_checkpoint SET made_at = %s"
+            " WHERE size = (SELECT max(size) FROM verification_ledger_checkpoint)",
+            time,
+        )
+        assert found(runtime).code == FaultCode.CHECKPOINT
+
+    def test_a_checkpoint_below_zero_is_a_finding(self, runtime: Runtime) -> None:
+        change(
+            "INSERT INTO verification_ledger_checkpoint (size, root, note, made_at)"
+            " VALUES (-5, sha256('x'), 'no note', now())"
+        )
+        assert found(runtime).code == FaultCode.CHECKPOINT
+
+    def test_a_node_in_another_place_is_found(self, runtime: Runtime) -> None:
+        change(
+            "UPDATE verification_ledger_node SET level = 99"
+            " WHERE level = (SELECT max(level) FROM verification_ledger_node)"
+        )
+        assert found(runtime).code == FaultCode.NODE
+
+    def test_anchors_from_before_the_start_are_held(self, runtime: Runtime) -> None:
+        notes = [bytes(each.note) for each in LedgerCheckpoint.objects.order_by("size")]
+        anchors = read_anchor_notes(notes, "kept elsewhere")
+        assert verify(runtime=runtime, anchors=anchors, start=notes[-1]).faults == ()
+        forked = read_anchor_notes([_forked(notes[0], runtime)], "kept by another")
+        faults = verify(runtime=runtime, anchors=[*anchors, *forked], start=notes[-1]).faults
+        assert [each.code for each in faults] == [FaultCode.ANCHOR]
+        assert "kept by another" in faults[0].sentence
+
+
+def _forked(note: bytes, runtime: Runtime) -> bytes:
+    """Return a checkpoint of another log of the same size, signed by the log's own key."""
+    key = runtime.conf.ledger_key
+    assert key is not None
+    size = parse_checkpoint(parse_note(note).text).size
+    return sign_checkpoint(Checkpoint(key.name, size, b"x" * 32), key)
