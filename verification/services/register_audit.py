@@ -34,7 +34,8 @@ CLIENTS = """
 KEYS = f"""
     SELECT 'client.key_changed', jsonb_build_object('key', id, 'client', client_id,
         'key_kind', kind, 'public_id', public_id,
-        'secret_digest', encode(sha256(coalesce(secret_sha256, secret_sealed)), 'hex'),
+        'secret_digest', CASE WHEN num_nonnulls(secret_sha256, secret_sealed) = 1
+            THEN encode(sha256(coalesce(secret_sha256, secret_sealed)), 'hex') END,
         'kek_id', kek_id, 'created', {utc_sql("created_at")}, 'expires', {utc_sql("expires_at")},
         'revoked', {utc_sql("revoked_at")})
     FROM verification_api_key
@@ -47,11 +48,13 @@ STAFF = """
     UNION ALL SELECT 'member', jsonb_build_object('user', {fk}::text, 'group', group_id::text)
     FROM {groups}
     UNION ALL SELECT 'user_permission',
-        jsonb_build_object('user', {fk}::text, 'permission', permission_id::text)
-    FROM {permissions}
+        jsonb_build_object('user', {fk}::text, 'permission', permission_id::text,
+            'name', held.codename)
+    FROM {permissions} LEFT JOIN auth_permission AS held ON held.id = permission_id
     UNION ALL SELECT 'group_permission',
-        jsonb_build_object('group', group_id::text, 'permission', permission_id::text)
-    FROM auth_group_permissions
+        jsonb_build_object('group', group_id::text, 'permission', permission_id::text,
+            'name', held.codename)
+    FROM auth_group_permissions LEFT JOIN auth_permission AS held ON held.id = permission_id
 """
 
 IDENTITY: Mapping[str, tuple[str, ...]] = {
@@ -94,8 +97,12 @@ def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
 
 
 def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:
-    """Fold the entries: the last one about a row counts, a removal takes it away."""
+    """Fold the entries: the last one about a row counts, a removal takes it away.
+
+    A permission that became another one did so for all who hold it.
+    """
     folded: dict[Identity, Facts] = {}
+    names: dict[str, Json] = {}
     for (raw,) in connection.execute(ENTRIES, [list(KINDS)]):
         try:
             entry = parse(raw)
@@ -103,6 +110,8 @@ def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:
             continue
         kind = entry.get("kind")
         what = entry.get("what") if kind == ROLE else kind
+        if kind == ROLE and "permission" in entry:
+            names[str(entry["permission"])] = entry.get("name")
         if kind not in KINDS or not isinstance(what, str) or what not in IDENTITY:
             continue
         identity = _identity(what, entry)
@@ -110,7 +119,14 @@ def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:
             folded.pop(identity, None)
         else:
             folded[identity] = entry
-    return folded
+    return {identity: _called(entry, names) for identity, entry in folded.items()}
+
+
+def _called(entry: Facts, names: Mapping[str, Json]) -> Facts:
+    """Return an entry with the newest name of the permission that it gives."""
+    if "permission" not in entry:
+        return entry
+    return {**entry, "name": names[str(entry["permission"])]}
 
 
 def _stored(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, Facts]]:

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
 
 from tests.integration.ledger.insider import sql
 from tests.integration.ledger.lives import Lives, ahead, seal, someone
@@ -14,7 +14,7 @@ from tests.owner import unguarded
 from verification.ledger.canonical import Json, canonical
 from verification.ledger.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from verification.ledger.note import parse_note
-from verification.models import LedgerCheckpoint, LedgerEntry, Reveal
+from verification.models import ApiKey, LedgerCheckpoint, LedgerEntry, Reveal
 from verification.selectors.guard_state import watchers
 from verification.services.entries import utc_text
 from verification.services.faults import Fault, FaultCode
@@ -268,11 +268,12 @@ def test_whose_account_revealed_is_held(answered: UUID, runtime: Runtime) -> Non
     assert found(runtime).code == FaultCode.REVEAL
 
 
+@pytest.mark.usefixtures("answered")
 class TestTheLog:
     """What stands beside the log, or would stop the reading of it."""
 
     @pytest.fixture(autouse=True)
-    def log(self, answered: UUID, lives: Lives, runtime: Runtime) -> None:
+    def log(self, lives: Lives, runtime: Runtime) -> None:
         lives.settled()
         seal(ahead(runtime, 35))
 
@@ -379,3 +380,46 @@ def _forked(note: bytes, runtime: Runtime) -> bytes:
     assert key is not None
     size = parse_checkpoint(parse_note(note).text).size
     return sign_checkpoint(Checkpoint(key.name, size, b"x" * 32), key)
+
+
+class TestTheRegisters:
+    """What gives rights without a row that is new or another."""
+
+    def test_a_second_secret_beside_the_recorded_one_is_found(
+        self, lives: Lives, runtime: Runtime
+    ) -> None:
+        key = ApiKey.objects.create(
+            id=uuid4(),
+            client=lives.client,
+            kind="sign",
+            public_id="insider00000",
+            secret_sealed=b"the recorded one",
+            kek_id="k1",
+            created_at=runtime.now(),
+        )
+        assert verify(runtime=runtime).faults == ()
+        with without("verification_api_key", "key_secret_fits_kind"):
+            change(
+                "UPDATE verification_api_key SET secret_sha256 = secret_sealed,"
+                " secret_sealed = 'another' WHERE id = %s",
+                key.pk,
+            )
+            fault = found(runtime)
+        assert fault.code == FaultCode.REGISTER
+        assert "secret_digest" in fault.sentence
+
+    def test_a_permission_that_became_another_one_is_found(self, runtime: Runtime) -> None:
+        held = Permission.objects.order_by("pk")[0]
+        someone("plain").user_permissions.add(held)
+        Group.objects.create(name="looking").permissions.add(held)
+        was, becomes = held.codename, "reveal_evidence"
+        try:
+            Permission.objects.filter(pk=held.pk).update(codename="said_so")
+            assert verify(runtime=runtime).faults == ()
+            with unguarded("auth_permission"):
+                Permission.objects.filter(pk=held.pk).update(codename=becomes)
+            fault = found(runtime)
+        finally:
+            Permission.objects.filter(pk=held.pk).update(codename=was)
+        assert fault.code == FaultCode.REGISTER
+        assert "name" in fault.sentence
