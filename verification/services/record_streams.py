@@ -196,6 +196,10 @@ def snapshot(access: Literal["READ ONLY", "READ WRITE"]) -> Iterator[psycopg.Con
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, {access}")
+            # Nobody's operators and functions before those of PostgreSQL.
+            cursor.execute("SHOW search_path")
+            path = f"pg_catalog, {cursor.fetchone()[0]}"
+            cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", [path])
         yield connection.connection
 
 

@@ -423,3 +423,47 @@ class TestTheRegisters:
             Permission.objects.filter(pk=held.pk).update(codename=was)
         assert fault.code == FaultCode.REGISTER
         assert "name" in fault.sentence
+
+
+@pytest.mark.parametrize(
+    ("does", "undoes"),
+    [
+        (
+            "ALTER TABLE verification_attempt ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE verification_attempt DISABLE ROW LEVEL SECURITY",
+        ),
+        (
+            (
+                "CREATE SCHEMA insider; CREATE TABLE insider.verification_attempt"
+                " AS TABLE verification_attempt"
+            ),
+            "DROP SCHEMA insider CASCADE",
+        ),
+        (
+            "CREATE TABLE insider () INHERITS (verification_reveal)",
+            "DROP TABLE insider",
+        ),
+        (
+            ("ALTER TABLE auth_user RENAME TO insider; CREATE VIEW auth_user AS TABLE insider"),
+            "DROP VIEW auth_user; ALTER TABLE insider RENAME TO auth_user",
+        ),
+        (
+            "ALTER TABLE verification_evidence ALTER attempt_id DROP NOT NULL",
+            "ALTER TABLE verification_evidence ALTER attempt_id SET NOT NULL",
+        ),
+        (
+            "ALTER TABLE verification_ledger_node DROP CONSTRAINT verification_ledger_node_pkey",
+            "ALTER TABLE verification_ledger_node ADD PRIMARY KEY (level, index)",
+        ),
+    ],
+    ids=["rows hidden", "a copy", "a child", "a view", "no NOT NULL", "no key"],
+)
+def test_a_table_that_is_not_what_it_was_is_found(
+    does: str, undoes: str, answered: UUID, runtime: Runtime
+) -> None:
+    assert answered
+    sql(does)
+    try:
+        assert found(runtime).code == FaultCode.TABLE
+    finally:
+        sql(undoes)
