@@ -34,13 +34,13 @@ AT = slice(7, 34)
 FIRST = b'{"at":"'
 
 ENTRIES = """
-    SELECT index, kind, attempt_id, raw, leaf_hash = sha256('\\x00'::bytea || raw)
+    SELECT index, kind, attempt_id, raw, leaf_hash = pg_catalog.sha256('\\x00'::bytea || raw)
     FROM verification_ledger_entry WHERE index >= %s ORDER BY index
 """
 CHECKPOINTS = """
     SELECT size, root, note,
-        CASE WHEN isfinite(made_at) THEN extract(epoch FROM made_at)::bigint END,
-        coalesce((SELECT string_agg(line || E'\\n', '' ORDER BY id)
+        CASE WHEN pg_catalog.isfinite(made_at) THEN extract(epoch FROM made_at)::bigint END,
+        coalesce((SELECT pg_catalog.string_agg(line || E'\\n', '' ORDER BY id)
                   FROM verification_ledger_cosignature WHERE checkpoint_id = size), '')
     FROM verification_ledger_checkpoint WHERE size > %s ORDER BY size
 """
@@ -49,7 +49,7 @@ NODES = """
     LEFT JOIN ({hashes}) AS one ON one.index = parent.index * 2
     LEFT JOIN ({hashes}) AS two ON two.index = parent.index * 2 + 1
     WHERE parent.level = {level}
-        AND parent.hash IS DISTINCT FROM sha256('\\x01'::bytea || one.hash || two.hash)
+        AND parent.hash IS DISTINCT FROM pg_catalog.sha256('\\x01'::bytea || one.hash || two.hash)
     ORDER BY 1 LIMIT 1
 """
 LEAVES = "SELECT index, leaf_hash AS hash FROM verification_ledger_entry"

@@ -20,39 +20,44 @@ ROLE = "role.changed"
 KINDS = ("client.changed", "client.key_changed", ROLE)
 ENTRIES = """
     SELECT raw FROM (
-        SELECT false, index, raw FROM verification_ledger_entry WHERE kind = ANY(%s)
+        SELECT false, index, raw FROM verification_ledger_entry
+        WHERE kind OPERATOR(pg_catalog.=) ANY(%s)
         UNION ALL
         SELECT true, no, raw FROM verification_ledger_stage
     ) AS said (is_staged, place, raw) ORDER BY is_staged, place
 """
 
 CLIENTS = """
-    SELECT 'client.changed', jsonb_build_object('client', id, 'name', name,
-        'scopes', array_to_string(scopes, ' '), 'is_active', is_active)
+    SELECT 'client.changed', pg_catalog.jsonb_build_object('client', id, 'name', name,
+        'scopes', pg_catalog.array_to_string(scopes, ' '), 'is_active', is_active)
     FROM verification_client
 """
 KEYS = f"""
-    SELECT 'client.key_changed', jsonb_build_object('key', id, 'client', client_id,
+    SELECT 'client.key_changed', pg_catalog.jsonb_build_object('key', id, 'client', client_id,
         'key_kind', kind, 'public_id', public_id,
-        'secret_digest', CASE WHEN num_nonnulls(secret_sha256, secret_sealed) = 1
-            THEN encode(sha256(coalesce(secret_sha256, secret_sealed)), 'hex') END,
+        'secret_digest', CASE WHEN pg_catalog.num_nonnulls(secret_sha256, secret_sealed) = 1
+            THEN pg_catalog.encode(
+                pg_catalog.sha256(coalesce(secret_sha256, secret_sealed)), 'hex') END,
         'kek_id', kek_id, 'created', {utc_sql("created_at")}, 'expires', {utc_sql("expires_at")},
         'revoked', {utc_sql("revoked_at")})
     FROM verification_api_key
 """  # noqa: S608 - our own columns
 STAFF = """
-    SELECT 'account', jsonb_build_object('user', {pk}::text, 'name', {username},
+    SELECT 'account', pg_catalog.jsonb_build_object('user', {pk}::text, 'name', {username},
         'is_active', is_active, 'is_staff', is_staff, 'is_superuser', is_superuser)
     FROM {user}
-    UNION ALL SELECT 'group', jsonb_build_object('group', id::text, 'name', name) FROM auth_group
-    UNION ALL SELECT 'member', jsonb_build_object('user', {fk}::text, 'group', group_id::text)
+    UNION ALL SELECT 'group',
+        pg_catalog.jsonb_build_object('group', id::text, 'name', name)
+    FROM auth_group
+    UNION ALL SELECT 'member',
+        pg_catalog.jsonb_build_object('user', {fk}::text, 'group', group_id::text)
     FROM {groups}
     UNION ALL SELECT 'user_permission',
-        jsonb_build_object('user', {fk}::text, 'permission', permission_id::text,
+        pg_catalog.jsonb_build_object('user', {fk}::text, 'permission', permission_id::text,
             'name', held.codename)
     FROM {permissions} LEFT JOIN auth_permission AS held ON held.id = permission_id
     UNION ALL SELECT 'group_permission',
-        jsonb_build_object('group', group_id::text, 'permission', permission_id::text,
+        pg_catalog.jsonb_build_object('group', group_id::text, 'permission', permission_id::text,
             'name', held.codename)
     FROM auth_group_permissions LEFT JOIN auth_permission AS held ON held.id = permission_id
 """

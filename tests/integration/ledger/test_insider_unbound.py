@@ -14,9 +14,9 @@ from tests.owner import unguarded
 from verification.ledger.canonical import Json, canonical
 from verification.ledger.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from verification.ledger.note import parse_note
-from verification.models import ApiKey, LedgerCheckpoint, LedgerEntry, Reveal
+from verification.models import ApiKey, LedgerCheckpoint, LedgerEntry, Reveal, VerificationAttempt
 from verification.selectors.guard_state import watchers
-from verification.services.entries import utc_text
+from verification.services.entries import RESULT, group_text, utc_text
 from verification.services.faults import Fault, FaultCode
 from verification.services.log_audit import read_anchor_notes
 from verification.services.runtime import Runtime
@@ -467,3 +467,28 @@ def test_a_table_that_is_not_what_it_was_is_found(
         assert found(runtime).code == FaultCode.TABLE
     finally:
         sql(undoes)
+
+
+def test_functions_that_look_alike_are_not_asked(answered: UUID, runtime: Runtime) -> None:
+    scores = VerificationAttempt.objects.get(pk=answered)
+    types = sql(
+        "SELECT string_agg(format_type(a.atttypid, NULL), ', ' ORDER BY said.place)"
+        " FROM unnest(%s::text[]) WITH ORDINALITY AS said (name, place)"
+        " JOIN pg_attribute AS a ON a.attname = said.name"
+        " WHERE a.attrelid = 'verification_attempt'::regclass",
+        list(RESULT),
+    )
+    ((types_of_result,),) = types
+    text = group_text([getattr(scores, name) for name in RESULT])
+    sql(
+        f"CREATE FUNCTION jsonb_build_array({types_of_result}) RETURNS jsonb LANGUAGE sql"
+        f" AS $body$ SELECT $said${text}$said$::jsonb $body$"
+    )
+    try:
+        change(
+            "UPDATE verification_attempt SET outcome = 'different_person' WHERE id = %s", answered
+        )
+        fault = found(runtime)
+    finally:
+        sql(f"DROP FUNCTION jsonb_build_array({types_of_result})")
+    assert (fault.code, fault.attempt_id) == (FaultCode.ROW, answered)
