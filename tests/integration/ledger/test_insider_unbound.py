@@ -458,10 +458,8 @@ class TestTheRegisters:
     ],
     ids=["rows hidden", "a copy", "a child", "a view", "no NOT NULL", "no key"],
 )
-def test_a_table_that_is_not_what_it_was_is_found(
-    does: str, undoes: str, answered: UUID, runtime: Runtime
-) -> None:
-    assert answered
+@pytest.mark.usefixtures("answered")
+def test_a_table_that_is_not_what_it_was_is_found(does: str, undoes: str, runtime: Runtime) -> None:
     sql(does)
     try:
         assert found(runtime).code == FaultCode.TABLE
