@@ -16,22 +16,22 @@ DISGUISES = {
             f"ALTER TABLE {ATTEMPTS} ENABLE ROW LEVEL SECURITY",
             f"CREATE POLICY told ON {ATTEMPTS} USING (result_code <> 4100)",
         ],
-        "has a policy",
+        "shows its rows to some only",
     ),
     "a rule": (
         [f"CREATE RULE quietly AS ON INSERT TO {ATTEMPTS} DO INSTEAD NOTHING"],
-        "has a rule",
+        "has rules",
     ),
     "a view": (
         [
             f"ALTER TABLE {ATTEMPTS} RENAME TO kept_elsewhere",
             f"CREATE VIEW {ATTEMPTS} AS SELECT * FROM kept_elsewhere",
         ],
-        "is not a lasting table",
+        "is no table",
     ),
     "a table of the session": (
         [f"CREATE TEMPORARY TABLE {ATTEMPTS} AS SELECT * FROM {ATTEMPTS}"],
-        "is not a lasting table",
+        "does not outlive a session",
     ),
     "a child": (
         [f"CREATE TABLE more_of_it () INHERITS ({ATTEMPTS})"],
@@ -39,14 +39,14 @@ DISGUISES = {
     ),
     "rows that a crash would take": (
         ["ALTER TABLE verification_spent_sign SET UNLOGGED"],
-        "verification_spent_sign is not a lasting table",
+        "verification_spent_sign does not outlive",
     ),
     "a view of the staff": (
         [
             "ALTER TABLE auth_group_permissions RENAME TO kept_elsewhere",
             "CREATE VIEW auth_group_permissions AS SELECT * FROM kept_elsewhere",
         ],
-        "auth_group_permissions is not a lasting table",
+        "auth_group_permissions is no table",
     ),
 }
 
