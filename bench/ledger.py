@@ -120,7 +120,7 @@ def ledger_verify(site: Site, *, quick: bool) -> list[Finding]:
         _read(site, name) for name in ("memory", "database", "records", "verify")
     )
     return [
-        _of_tree(memory, is_target=not quick),
+        *_of_tree(memory),
         _of_stored_tree(database),
         *_of_records(records),
         _of_day(all_, records, is_target=not quick),
@@ -140,16 +140,15 @@ def ledger_proof(site: Site, *, quick: bool) -> list[Finding]:
     ]
 
 
-def _of_tree(memory: Mapping[str, Any], *, is_target: bool) -> Finding:
-    """Return the rate on one core; in a part of a day signatures weigh too much for the target."""
-    rate = memory["entries"] / median(memory["seconds"])
-    detail = (
-        f"{memory['entries']:,} entries of {memory['mean_bytes']:.0f} bytes,"
-        f" {memory['checkpoints']:,} checkpoints, processor time"
-    )
-    name = "tree and signatures, in memory"
-    target = TARGET_AUDIT_PER_S if is_target else None
-    return Finding(name, rate, "/s", target, detail, at_least=True)
+def _of_tree(memory: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the rate on one core of a log at 150 attempts a second, then of a calm day's."""
+    for kind, target in (("busy", TARGET_AUDIT_PER_S), ("calm", None)):
+        rate = memory["entries"] / median(memory[kind]["seconds"])
+        detail = (
+            f"{memory['entries']:,} entries of {memory['mean_bytes']:.0f} bytes,"
+            f" {memory[kind]['checkpoints']:,} checkpoints, processor time"
+        )
+        yield Finding(f"tree and signatures, {kind}", rate, "/s", target, detail, at_least=True)
 
 
 def _of_stored_tree(database: Mapping[str, Any]) -> Finding:

@@ -146,6 +146,7 @@ def _refused_entry(row: Erasure, by: str, at: str) -> bytes:
             "at": at,
             "attempt": str(row.attempt_id),
             "by": by,
+            "by_id": str(row.decided_by_id),
             "erasure": str(row.pk),
             "kind": ERASURE_REFUSED,
             "requested_by": row.requested_by.get_username(),

@@ -8,6 +8,8 @@ from uuid import UUID
 class FaultCode(StrEnum):
     """What can be wrong with log or records; docs/reference/ledger-verify.md explains each."""
 
+    # What is read.
+    TABLE = "table_differs"
     # The log itself.
     LOG = "log_broken"
     ANCHOR = "anchor_broken"

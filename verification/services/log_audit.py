@@ -12,9 +12,16 @@ import psycopg
 from verification.conf import Conf
 from verification.ledger.audit import Entry, SealedCheckpoint, Trust, Trusted, audit
 from verification.ledger.canonical import parse
-from verification.ledger.checkpoint import parse_checkpoint
-from verification.ledger.errors import AuditError, CanonicalError, LedgerError
+from verification.ledger.checkpoint import open_checkpoint, parse_checkpoint
+from verification.ledger.errors import (
+    AuditError,
+    CanonicalError,
+    LedgerError,
+    NoteError,
+    TreeError,
+)
 from verification.ledger.note import parse_note
+from verification.selectors.ledger import frontier_at
 from verification.services.entries import HEARTBEAT, read_labels
 from verification.services.faults import Fault, FaultCode
 
@@ -27,12 +34,13 @@ AT = slice(7, 34)
 FIRST = b'{"at":"'
 
 ENTRIES = """
-    SELECT index, kind, attempt_id, raw, leaf_hash = sha256('\\x00'::bytea || raw)
+    SELECT index, kind, attempt_id, raw, leaf_hash = pg_catalog.sha256('\\x00'::bytea || raw)
     FROM verification_ledger_entry WHERE index >= %s ORDER BY index
 """
 CHECKPOINTS = """
-    SELECT size, root, note, extract(epoch FROM made_at)::bigint,
-        coalesce((SELECT string_agg(line || E'\\n', '' ORDER BY id)
+    SELECT size, root, note,
+        CASE WHEN pg_catalog.isfinite(made_at) THEN extract(epoch FROM made_at)::bigint END,
+        coalesce((SELECT pg_catalog.string_agg(line || E'\\n', '' ORDER BY id)
                   FROM verification_ledger_cosignature WHERE checkpoint_id = size), '')
     FROM verification_ledger_checkpoint WHERE size > %s ORDER BY size
 """
@@ -41,12 +49,18 @@ NODES = """
     LEFT JOIN ({hashes}) AS one ON one.index = parent.index * 2
     LEFT JOIN ({hashes}) AS two ON two.index = parent.index * 2 + 1
     WHERE parent.level = {level}
-        AND parent.hash IS DISTINCT FROM sha256('\\x01'::bytea || one.hash || two.hash)
+        AND parent.hash IS DISTINCT FROM pg_catalog.sha256('\\x01'::bytea || one.hash || two.hash)
     ORDER BY 1 LIMIT 1
 """
 LEAVES = "SELECT index, leaf_hash AS hash FROM verification_ledger_entry"
 LOWER = "SELECT index, hash FROM verification_ledger_node WHERE level = {level}"
-NODE_COUNT = "SELECT count(*) FROM verification_ledger_node"
+LEVELS = """
+    SELECT level, count(*), min(index), max(index) FROM verification_ledger_node
+    GROUP BY level ORDER BY level
+"""
+STRAYS = "SELECT count(*) FROM verification_ledger_entry WHERE index < 0"
+LOWEST = -(2**63)
+"""Below the size of every checkpoint that can be stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +96,18 @@ class LogAudit:
         self._conf = conf
         self._anchors = sorted(anchors, key=lambda each: each.size)
         self._start = start
+        self._first = start.checkpoint.size if start else 0
         self._report = report
         self._source = ""
         self._faults: list[Fault] = []
-        self.result = LogResult(start.checkpoint.size if start else 0, start)
+        self.result = LogResult(self._first, start)
 
     def faults(self) -> Iterator[Fault]:
         """Read everything once; yield what does not hold, in the order of the log."""
         witnesses = [each.key for each in self._conf.ledger_witnesses]
         trust = Trust(self._conf.ledger_vkeys, witnesses)
+        yield from self._strays()
+        yield from self._older()
         try:
             with closing(self._entries()) as entries, closing(self._checkpoints()) as checkpoints:
                 for progress in audit(entries, checkpoints, trust, self._start):
@@ -106,16 +123,37 @@ class LogAudit:
         yield from self._found()
         yield from self._nodes()
 
+    def _strays(self) -> Iterator[Fault]:
+        """Find entries that stand before the first one: the tree does not reach them."""
+        count = self._one(STRAYS)[0]
+        if count:
+            noun = "entry stands" if count == 1 else "entries stand"
+            yield Fault(FaultCode.LOG, f"{count} {noun} at an index below 0")
+
+    def _older(self) -> Iterator[Fault]:
+        """Hold the newest anchor of each source from before the start against the stored nodes."""
+        newest = {each.source: each for each in self._anchors if each.size < self._first}
+        for each in newest.values():
+            why = f"its first {each.size} entries are others"
+            try:
+                opened = open_checkpoint(each.note, log_keys=self._conf.ledger_vkeys)
+                if frontier_at(each.size).root() == opened.checkpoint.root:
+                    continue
+            except NoteError as error:
+                why = str(error)
+            except (TreeError, KeyError):
+                why = "its nodes are missing"
+            yield Fault(FaultCode.ANCHOR, f"{why} (the anchor {each.source})")
+
     def _found(self) -> Iterator[Fault]:
         found, self._faults = self._faults, []
         yield from found
 
     def _entries(self) -> Generator[Entry, None, None]:
         clock = _Clock()
-        start = self._start.checkpoint.size if self._start else 0
         with self._connection.cursor("audit_log") as cursor:
             cursor.itersize = FETCH
-            cursor.execute(ENTRIES, [start])
+            cursor.execute(ENTRIES, [self._first])
             for index, kind, attempt_id, raw, is_leaf in cursor:
                 if not is_leaf:
                     self._faults.append(
@@ -133,7 +171,8 @@ class LogAudit:
         stored = self._stored()
         time_s = self._start.time_s if self._start else 0
         last = b""
-        for each in merge(stored, self._anchors, key=lambda sealed: sealed.size):
+        anchors = (each for each in self._anchors if each.size >= self._first)
+        for each in merge(stored, anchors, key=lambda sealed: sealed.size):
             if _text(each.note) == last:
                 continue
             last = _text(each.note)
@@ -143,21 +182,28 @@ class LogAudit:
         self._source = ""
 
     def _stored(self) -> Iterator[Sealed]:
-        start = self._start.checkpoint.size if self._start else 0
+        start = self._first if self._start else LOWEST
         with self._connection.cursor("audit_checkpoints") as cursor:
             cursor.itersize = FETCH
             cursor.execute(CHECKPOINTS, [start])
             for size, root, note, made_at, lines in cursor:
                 self._faults += _check_columns(size, root, note)
+                if made_at is None:
+                    why = f"the checkpoint of size {size} was made at no time"
+                    self._faults.append(Fault(FaultCode.CHECKPOINT, why))
                 yield Sealed(size, note + lines.encode(), made_at, "")
 
     def _nodes(self) -> Iterator[Fault]:
         """Hold the stored nodes against each other: proofs are made of them."""
         size = self.result.size
-        expected = sum(size >> level for level in range(1, size.bit_length()))
-        count = self._one(NODE_COUNT)[0]
-        if count != expected:
-            yield Fault(FaultCode.NODE, f"{count} nodes are stored, the tree has {expected}")
+        expected = [
+            (each, size >> each, 0, (size >> each) - 1) for each in range(1, size.bit_length())
+        ]
+        levels = self._connection.execute(LEVELS).fetchall()
+        if levels != expected:
+            have, need = (sum(each[1] for each in rows) for rows in (levels, expected))
+            why = f"{have} nodes are stored, the tree has {need}: others, or in other places"
+            yield Fault(FaultCode.NODE, why)
         for level in range(1, size.bit_length()):
             lower = LOWER.format(level=level - 1) if level > 1 else LEAVES
             broken = self._one(NODES.format(hashes=lower, level=level))
@@ -191,14 +237,14 @@ class _Clock:
         if kind == HEARTBEAT:
             try:
                 moment = datetime.fromisoformat(at)
-            except ValueError:
+                floor, ceiling = _stamp(moment - TOLERANCE), _stamp(moment + TOLERANCE)
+            except (ValueError, OverflowError):
                 yield Fault(FaultCode.TIME, "the heartbeat has no time", index)
                 return
-            ceiling = _stamp(moment + TOLERANCE)
             if self._latest[0] > ceiling:
                 why = "its time lies behind the heartbeat after it"
                 yield Fault(FaultCode.TIME, why, self._latest[1])
-            self._floor, self._latest = _stamp(moment - TOLERANCE), ("", 0)
+            self._floor, self._latest = floor, ("", 0)
 
 
 def _read_at(raw: bytes) -> str:

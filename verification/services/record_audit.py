@@ -5,16 +5,16 @@ must be the stored one, byte for byte. Where a later step has overwritten column
 has destroyed a key, the entry's other members must still fit.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from verification.ledger.canonical import Json, parse
-from verification.ledger.commitment import opens
-from verification.ledger.errors import CanonicalError
-from verification.lifecycle import State
+from verification.ledger.errors import CanonicalError, LedgerError
+from verification.lifecycle import OPEN, State
+from verification.lifecycle import SETTLED as SETTLED_STATES
 from verification.services.entries import (
     ACCEPTED,
-    ERASED,
     KEPT,
     NONE,
     RECONCILED,
@@ -24,15 +24,16 @@ from verification.services.entries import (
     KeptItem,
     Known,
     accepted_entry,
+    commitments,
     kept_entry,
     reconciled_entry,
     settled_entry,
 )
+from verification.services.erasure_audit import erasures_found, is_other
 from verification.services.faults import Fault, FaultCode
 from verification.services.record_streams import (
     Dossier,
     EntryRow,
-    ErasureRow,
     Record,
     RevealRow,
     dossiers,
@@ -55,7 +56,11 @@ def check_attempt(*, attempt_id: UUID, runtime: Runtime) -> tuple[Fault, ...]:
 
 def check_dossier(dossier: Dossier, keyring: Keyring) -> Iterator[Fault]:
     """Yield what does not hold of one attempt."""
-    yield from _Check(dossier, keyring).faults()
+    try:
+        yield from _Check(dossier, keyring).faults()
+    except LedgerError as error:
+        sentence = f"no entry can be made of what is stored: {error}"
+        yield Fault(FaultCode.ROW, sentence, attempt_id=UUID(dossier.attempt))
 
 
 class _Check:
@@ -139,7 +144,7 @@ class _Check:
         return self._settled[-1]
 
     def _settlement(self, record: Record, entry: EntryRow) -> Iterator[Fault]:
-        at = record.settled_at or _at(entry)
+        at = _at(entry) if record.state == State.NOT_SENT else record.settled_at or ""
         state = State.IN_DOUBT.value if record.state == State.CLOSED else record.state
         expected = settled_entry(
             key=record.commitment_key,
@@ -160,15 +165,40 @@ class _Check:
     ) -> Iterator[Fault]:
         """Hold a settlement whose columns were overwritten against what later steps left."""
         said = _read(entry)
-        state = State.IN_DOUBT if is_answered_late and entry is self._settled[-1] else "not_sent"
-        if (said.get("attempt"), said.get("kind"), said.get("state")) != (
-            record.id,
-            SETTLED,
-            state,
-        ):
+        is_doubt = is_answered_late and entry is self._settled[-1]
+        state = State.IN_DOUBT if is_doubt else State.NOT_SENT
+        labels = (said.get("attempt"), said.get("kind"), said.get("state"))
+        if labels != (record.id, SETTLED, state):
             yield self._fault(FaultCode.ORDER, f"settlement {number} does not lead here", entry)
-        elif is_answered_late and said.get("at") != record.settled_at:
-            yield self._fault(FaultCode.ROW, "settled_at differs", entry)
+            return
+        if is_doubt:
+            yield from self._doubted(record, entry, said)
+        yield from self._past_evidence(record, entry, said)
+
+    def _doubted(
+        self, record: Record, entry: EntryRow, said: Mapping[str, Json]
+    ) -> Iterator[Fault]:
+        """Hold the columns of the send that a late answer does not overwrite."""
+        kept = {"settled_at": said.get("at"), **{name: said.get(name) for name in SEND}}
+        names = [name for name, each in kept.items() if getattr(record, name) != each]
+        if names:
+            sentence = f"it is not what was written: {', '.join(names)}"
+            yield self._fault(FaultCode.ROW, sentence, entry)
+
+    def _past_evidence(
+        self, record: Record, entry: EntryRow, said: Mapping[str, Json]
+    ) -> Iterator[Fault]:
+        """Hold what is never overwritten, the evidence that came with an entry and its key."""
+        at = _at(entry)
+        added = self._added(at)
+        made = {**commitments(record.commitment_key, added.texts()), **self._known(entry, at)}
+        differing = _differing(said.get("commitments"), made)
+        names = [name for name in differing if name in {"evidence", "evidence_key"}]
+        if said.get("evidence") != json.loads(added.listed()) and "evidence" not in names:
+            names.append("evidence")
+        if names:
+            code = FaultCode.KEY if names == ["evidence_key"] else FaultCode.EVIDENCE
+            yield self._fault(code, f"it is not what was written: {', '.join(names)}", entry)
 
     def _reconciliation(self, record: Record, entry: EntryRow) -> Iterator[Fault]:
         at = record.reconciled_at or ""
@@ -204,8 +234,8 @@ class _Check:
         keys = self._dossier.keys
         if all(each.sealed is not None or each.created_at != at for each in keys):
             return NONE
-        commitments = _read(entry).get("commitments")
-        known = commitments.get("evidence_key") if isinstance(commitments, dict) else None
+        said = _read(entry).get("commitments")
+        known = said.get("evidence_key") if isinstance(said, dict) else None
         return {"evidence_key": known} if isinstance(known, str) else NONE
 
     def _listed(self) -> Iterator[Fault]:
@@ -217,14 +247,11 @@ class _Check:
 
     def _others(self, record: Record) -> Iterator[Fault]:
         reveals = {each.id: each for each in self._dossier.reveals}
-        erasures = {each.id: each for each in self._dossier.erasures}
         for entry in self._dossier.entries[1:]:
             if entry.kind == KEPT:
                 yield from self._kept(record, entry)
             elif entry.kind == REVEALED:
                 yield from self._reveal(record, entry, reveals)
-            elif entry.kind == ERASED:
-                yield from self._erasure(record, entry, erasures)
             elif entry.kind == ACCEPTED:
                 yield self._fault(FaultCode.ORDER, "it was accepted a second time", entry)
             elif entry.kind not in {SETTLED, RECONCILED} and not _is_labelled(entry):
@@ -250,44 +277,20 @@ class _Check:
         if row is None:
             yield self._fault(FaultCode.REVEAL, "the row of a reveal is missing", entry)
             return
-        expected = (record.id, REVEALED, row.revealed_at, row.officer, row.evidence, row.kind)
-        names = ("attempt", "kind", "at", "by", "evidence", "item")
-        if tuple(map(said.get, names)) != expected or said.get("purpose") != row.purpose:
+        if is_other(said, _told(record, row)):
             yield self._fault(FaultCode.REVEAL, "the row of a reveal differs", entry)
         elif not _opens(record, said, "reason", row.reason):
             yield self._fault(FaultCode.REVEAL, "the reason of a reveal differs", entry)
 
-    def _erasure(
-        self, record: Record, entry: EntryRow, erasures: Mapping[str, ErasureRow]
-    ) -> Iterator[Fault]:
-        said = _read(entry)
-        row = erasures.get(str(said.get("erasure")))
-        if row is None or row.decision != "approved":
-            yield self._fault(FaultCode.ERASURE, "no approved request stands behind it", entry)
-            return
-        if row.requested_by == row.decided_by:
-            yield self._fault(FaultCode.FOUR_EYES, "one person asked for and approved it", entry)
-        expected = (record.id, ERASED, row.decided_at, row.requested_by, row.decided_by)
-        names = ("attempt", "kind", "at", "requested_by_id", "approved_by_id")
-        if tuple(map(said.get, names)) != expected or said.get("legal_basis") != row.legal_basis:
-            yield self._fault(FaultCode.ERASURE, "the request that stands behind differs", entry)
-        elif not _opens(record, said, "reason", row.reason):
-            yield self._fault(FaultCode.ERASURE, "the reason of the request differs", entry)
-        elif self._dossier.keys and self._dossier.keys[0].erased_at != row.decided_at:
-            yield self._fault(FaultCode.ERASURE, "the key was not destroyed then", entry)
-
     def _counts(self, record: Record) -> Iterator[Fault]:
         """Say what the row claims and no entry tells."""
         yield from self._state(record)
+        yield from self._unsaid(record)
         kinds = [each.kind for each in self._dossier.entries]
         if len(self._dossier.reveals) != kinds.count(REVEALED):
             yield self._fault(FaultCode.REVEAL, "reveals and their entries differ in number")
-        erased = sum(each.sealed is None for each in self._dossier.keys)
-        if erased != kinds.count(ERASED):
-            yield self._fault(FaultCode.ERASURE, "the key is gone without an entry, or the reverse")
-        for row in self._dossier.erasures:
-            if row.decided_by is not None and row.decided_by == row.requested_by:
-                yield self._fault(FaultCode.FOUR_EYES, "one person asked and decided")
+        for code, sentence, entry in erasures_found(self._dossier, record):
+            yield self._fault(code, sentence, entry)
 
     def _state(self, record: Record) -> Iterator[Fault]:
         """Hold the state against the number of settlements and reconciliations."""
@@ -301,6 +304,19 @@ class _Check:
             yield self._fault(FaultCode.STATE, f"no entry says that it is {record.state}")
         if record.state == State.SENDING and settled >= record.send_no:
             yield self._fault(FaultCode.STATE, "it is settled, but the row says sending")
+
+    def _unsaid(self, record: Record) -> Iterator[Fault]:
+        """Say which columns hold what no entry of an attempt in this state tells."""
+        empty: dict[str, str | None] = {}
+        if record.state in OPEN:
+            empty |= record.settlement_texts()
+        if record.state not in SETTLED_STATES:
+            empty["settled_at"] = record.settled_at
+        if record.state != State.CLOSED:
+            empty["closing_reason"] = record.closing_reason
+        names = [name for name, text in empty.items() if text is not None]
+        if names:
+            yield self._fault(FaultCode.ROW, f"no entry tells of its {', '.join(names)}")
 
     def _differs(self, expected: bytes, entry: EntryRow) -> Fault:
         """Name what differs between an entry and what the record folds to."""
@@ -316,6 +332,9 @@ class _Check:
             code = FaultCode.KEY if names == ["evidence_key"] else FaultCode.EVIDENCE
         return self._fault(code, f"it is not what was written: {', '.join(names)}", entry)
 
+
+SEND = ("send_no", "sent_at")
+"""Members of a settlement that stand in the row under the same names."""
 
 WITH_EVIDENCE = frozenset({SETTLED, RECONCILED, KEPT})
 
@@ -337,12 +356,24 @@ def _is_labelled(entry: EntryRow) -> bool:
     return (said.get("kind"), said.get("attempt")) == (entry.kind, entry.attempt)
 
 
+def _told(record: Record, row: RevealRow) -> Mapping[str, str]:
+    """Return the members of a reveal's entry that its row can still tell."""
+    return {
+        "attempt": record.id,
+        "kind": REVEALED,
+        "at": row.revealed_at,
+        "by": row.officer,
+        "by_id": row.officer_id,
+        "evidence": row.evidence,
+        "item": row.kind,
+        "purpose": row.purpose,
+    }
+
+
 def _opens(record: Record, said: Mapping[str, Json], name: str, text: str) -> bool:
-    commitments = said.get("commitments")
-    commitment = commitments.get(name) if isinstance(commitments, dict) else None
-    if not isinstance(commitment, str):
-        return False
-    return opens(record.commitment_key, name, text.encode(), bytes.fromhex(commitment))
+    made = said.get("commitments")
+    commitment = made.get(name) if isinstance(made, dict) else None
+    return commitment == commitments(record.commitment_key, {name: text})[name]
 
 
 def _differing(said: Json, is_now: Json) -> list[str]:

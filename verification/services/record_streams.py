@@ -20,14 +20,24 @@ FETCH = 2000
 UTC_FORMAT = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 
 
+FIRST = "timestamptz '0001-01-01 00:00:00+00'"
+LAST = "timestamptz '9999-12-31 23:59:59.999999+00'"
+
+
 def utc_sql(column: str) -> str:
-    """Return the SQL that writes a time as `entries.utc_text` does."""
-    return f"to_char({column} AT TIME ZONE 'UTC', {UTC_FORMAT})"
+    """Return the SQL that writes a time as `entries.utc_text` does.
+
+    One that no entry can have comes as PostgreSQL spells it: to_char gives nothing for infinity,
+    and the same text for a year before Christ as for the one after.
+    """
+    utc = f"pg_catalog.to_char({column} AT TIME ZONE 'UTC', {UTC_FORMAT})"
+    return f"CASE WHEN {column} BETWEEN {FIRST} AND {LAST} THEN {utc} ELSE {column}::text END"
 
 
 def _group_sql(names: Sequence[str]) -> str:
     columns = ", ".join(names)
-    return f"CASE WHEN num_nonnulls({columns}) > 0 THEN jsonb_build_array({columns})::text END"
+    text = f"pg_catalog.jsonb_build_array({columns})::text"
+    return f"CASE WHEN pg_catalog.num_nonnulls({columns}) > 0 THEN {text} END"
 
 
 class Record(NamedTuple):
@@ -116,6 +126,7 @@ class RevealRow(NamedTuple):
     evidence: str
     kind: str
     officer: str
+    officer_id: str
     purpose: str
     reason: str
     revealed_at: str
@@ -138,8 +149,9 @@ class ErasureRow(NamedTuple):
 ATTEMPTS = f"""
     SELECT id::text, state, send_no, {utc_sql("created_at")}, {utc_sql("sent_at")},
         {utc_sql("settled_at")}, {utc_sql("reconciled_at")}, client_id::text, session_id::text,
-        region, encode(packet_sha256, 'hex'), packet_size_bytes, commitment_key, biz_no, subject,
-        idempotency_key, encode(token_digest, 'hex'), request_id, closing_reason,
+        region, pg_catalog.encode(packet_sha256, 'hex'), packet_size_bytes, commitment_key,
+        biz_no, subject, idempotency_key, pg_catalog.encode(token_digest, 'hex'), request_id,
+        closing_reason,
         {", ".join(_group_sql(names) for names in GROUPS.values())}
     FROM verification_attempt AS row {{where}} ORDER BY row.id
 """  # noqa: S608 - our own columns
@@ -148,8 +160,8 @@ ENTRIES = """
     WHERE attempt_id IS NOT NULL {where} ORDER BY row.attempt_id, index
 """
 EVIDENCE = f"""
-    SELECT attempt_id::text, id::text, kind, size_bytes, encode(sha256, 'hex'),
-        encode(sha256(sealed), 'hex'), {utc_sql("created_at")}
+    SELECT attempt_id::text, id::text, kind, size_bytes, pg_catalog.encode(sha256, 'hex'),
+        pg_catalog.encode(pg_catalog.sha256(sealed), 'hex'), {utc_sql("created_at")}
     FROM verification_evidence AS row {{where}} ORDER BY row.attempt_id, kind COLLATE "C"
 """  # noqa: S608 - our own columns
 KEYS = f"""
@@ -157,7 +169,8 @@ KEYS = f"""
     FROM verification_evidence_key AS row {{where}} ORDER BY row.attempt_id
 """  # noqa: S608 - our own columns
 REVEALS = f"""
-    SELECT attempt_id::text, id::text, evidence_id::text, kind, officer_name, purpose, reason,
+    SELECT attempt_id::text, id::text, evidence_id::text, kind, officer_name, officer_id::text,
+        purpose, reason,
         {utc_sql("revealed_at")}
     FROM verification_reveal AS row {{where}} ORDER BY row.attempt_id, id
 """  # noqa: S608 - our own columns
@@ -187,6 +200,11 @@ def snapshot(access: Literal["READ ONLY", "READ WRITE"]) -> Iterator[psycopg.Con
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, {access}")
+            # Nobody's operators before those of PostgreSQL. Functions are called by their full
+            # names: one of other types could be taken for the better match.
+            cursor.execute("SHOW search_path")
+            path = f"pg_catalog, {cursor.fetchone()[0]}"
+            cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", [path])
         yield connection.connection
 
 

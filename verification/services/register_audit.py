@@ -17,41 +17,50 @@ from verification.services.faults import Fault, FaultCode
 from verification.services.policy_audit import policy_faults
 from verification.services.record_streams import utc_sql
 
-KINDS = ("client.changed", "client.key_changed", "role.changed")
+ROLE = "role.changed"
+KINDS = ("client.changed", "client.key_changed", ROLE)
 ENTRIES = """
     SELECT raw FROM (
-        SELECT index, raw FROM verification_ledger_entry WHERE kind = ANY(%s)
+        SELECT false, index, raw FROM verification_ledger_entry
+        WHERE kind OPERATOR(pg_catalog.=) ANY(%s)
         UNION ALL
-        SELECT 9223372036854775807 - 1000000000 + no, raw FROM verification_ledger_stage
-    ) AS said (index, raw) ORDER BY index
+        SELECT true, no, raw FROM verification_ledger_stage
+    ) AS said (is_staged, place, raw) ORDER BY is_staged, place
 """
 
 CLIENTS = """
-    SELECT 'client.changed', jsonb_build_object('client', id, 'name', name,
-        'scopes', array_to_string(scopes, ' '), 'is_active', is_active)
+    SELECT 'client.changed', pg_catalog.jsonb_build_object('client', id, 'name', name,
+        'scopes', pg_catalog.array_to_string(scopes, ' '), 'is_active', is_active)
     FROM verification_client
 """
 KEYS = f"""
-    SELECT 'client.key_changed', jsonb_build_object('key', id, 'client', client_id,
+    SELECT 'client.key_changed', pg_catalog.jsonb_build_object('key', id, 'client', client_id,
         'key_kind', kind, 'public_id', public_id,
-        'secret_digest', encode(sha256(coalesce(secret_sha256, secret_sealed)), 'hex'),
+        'secret_digest', CASE WHEN pg_catalog.num_nonnulls(secret_sha256, secret_sealed) = 1
+            THEN pg_catalog.encode(
+                pg_catalog.sha256(coalesce(secret_sha256, secret_sealed)), 'hex') END,
         'kek_id', kek_id, 'created', {utc_sql("created_at")}, 'expires', {utc_sql("expires_at")},
         'revoked', {utc_sql("revoked_at")})
     FROM verification_api_key
 """  # noqa: S608 - our own columns
 STAFF = """
-    SELECT 'account', jsonb_build_object('user', {pk}::text, 'name', {username},
+    SELECT 'account', pg_catalog.jsonb_build_object('user', {pk}::text, 'name', {username},
         'is_active', is_active, 'is_staff', is_staff, 'is_superuser', is_superuser)
     FROM {user}
-    UNION ALL SELECT 'group', jsonb_build_object('group', id::text, 'name', name) FROM auth_group
-    UNION ALL SELECT 'member', jsonb_build_object('user', {fk}::text, 'group', group_id::text)
+    UNION ALL SELECT 'group',
+        pg_catalog.jsonb_build_object('group', id::text, 'name', name)
+    FROM auth_group
+    UNION ALL SELECT 'member',
+        pg_catalog.jsonb_build_object('user', {fk}::text, 'group', group_id::text)
     FROM {groups}
     UNION ALL SELECT 'user_permission',
-        jsonb_build_object('user', {fk}::text, 'permission', permission_id::text)
-    FROM {permissions}
+        pg_catalog.jsonb_build_object('user', {fk}::text, 'permission', permission_id::text,
+            'name', held.codename)
+    FROM {permissions} LEFT JOIN auth_permission AS held ON held.id = permission_id
     UNION ALL SELECT 'group_permission',
-        jsonb_build_object('group', group_id::text, 'permission', permission_id::text)
-    FROM auth_group_permissions
+        pg_catalog.jsonb_build_object('group', group_id::text, 'permission', permission_id::text,
+            'name', held.codename)
+    FROM auth_group_permissions LEFT JOIN auth_permission AS held ON held.id = permission_id
 """
 
 IDENTITY: Mapping[str, tuple[str, ...]] = {
@@ -95,22 +104,36 @@ def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
 
 
 def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:
-    """Fold the entries: the last one about a row counts, a removal takes it away."""
+    """Fold the entries: the last one about a row counts, a removal takes it away.
+
+    A permission that became another one did so for all who hold it.
+    """
     folded: dict[Identity, Facts] = {}
+    names: dict[str, Json] = {}
     for (raw,) in connection.execute(ENTRIES, [list(KINDS)]):
         try:
             entry = parse(raw)
         except CanonicalError:
             continue
-        what = entry.get("what", entry.get("kind"))
-        if entry.get("kind") not in KINDS or what not in IDENTITY:
+        kind = entry.get("kind")
+        what = entry.get("what") if kind == ROLE else kind
+        if kind == ROLE and "permission" in entry:
+            names[str(entry["permission"])] = entry.get("name")
+        if kind not in KINDS or not isinstance(what, str) or what not in IDENTITY:
             continue
-        identity = _identity(str(what), entry)
+        identity = _identity(what, entry)
         if entry.get("change") == "removed":
             folded.pop(identity, None)
         else:
             folded[identity] = entry
-    return folded
+    return {identity: _called(entry, names) for identity, entry in folded.items()}
+
+
+def _called(entry: Facts, names: Mapping[str, Json]) -> Facts:
+    """Return an entry with the newest name of the permission that it gives."""
+    if "permission" not in entry:
+        return entry
+    return {**entry, "name": names[str(entry["permission"])]}
 
 
 def _stored(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, Facts]]:

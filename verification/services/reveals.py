@@ -139,6 +139,7 @@ def _entry(row: Reveal, key: bytes) -> bytes:
             "at": utc_text(row.revealed_at),
             "attempt": str(row.attempt_id),
             "by": row.officer_name,
+            "by_id": str(row.officer_id),
             "commitments": commitments(key, {"reason": row.reason}),
             "evidence": str(row.evidence_id),
             "item": row.kind,

@@ -22,6 +22,7 @@ from verification.services.record_audit import check_dossier
 from verification.services.record_streams import dossiers, snapshot
 from verification.services.register_audit import register_faults
 from verification.services.runtime import Runtime
+from verification.services.table_audit import table_faults
 
 MAX_FAULTS = 20
 MAX_SENTENCE = 1000
@@ -92,6 +93,12 @@ def record_verification(
 
 
 def _all(log: LogAudit, records: "_Records", session: psycopg.Connection[Any]) -> Iterator[Fault]:
+    in_place = True
+    for fault in table_faults(session):
+        in_place = False
+        yield fault
+    if not in_place:
+        return  # what is read from there would tell nothing
     yield from log.faults()
     yield from records.faults()
     yield from register_faults(session)

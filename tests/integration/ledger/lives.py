@@ -37,6 +37,7 @@ ANSWERED = Settlement(
     {"raw_answer": RAW, "image_best": b"\xff\xd8\xff\xd9"},
 )
 IN_DOUBT = Settlement(State.IN_DOUBT, {"error_code": "invalid_json"}, {"raw_answer": b"no json"})
+NOT_SENT = Settlement(State.NOT_SENT, {"error_code": "upstream_unreachable"}, {})
 UNREAD = Settlement(State.IN_DOUBT, {"error_code": "answer_not_read"}, {"raw_answer": RAW})
 
 
@@ -169,6 +170,19 @@ class Lives:
                 continue
         return self.submit(token)
 
+    def sent_again_late(self) -> UUID:
+        """Be answered late at the second send."""
+        attempt_id = self.accepted()
+        not_sent = intend(attempt_id, runtime=self.runtime)
+        assert not_sent is not None
+        settle(not_sent, NOT_SENT, runtime=self.runtime)
+        again = intend(attempt_id, runtime=self.runtime)
+        assert again is not None
+        reap(runtime=ahead(self.runtime, 15))
+        settle(again, ANSWERED, runtime=self.runtime)
+        assert reconciliation.reconcile(attempt_id=attempt_id, runtime=self.runtime)
+        return attempt_id
+
     def keyed(self) -> UUID:
         """Be submitted with an Idempotency-Key, and a subject that needs escapes."""
         token = self.open_token('ONB "4" \u00e9\u4e2d', uuid="Zo\u00eb\\\U0001f600")
@@ -239,6 +253,7 @@ LIVES: dict[str, Callable[[Lives], UUID]] = {
     "read again": Lives.read_again,
     "closed": Lives.closed,
     "sent again": Lives.sent_again,
+    "sent again, answered late": Lives.sent_again_late,
     "keyed": Lives.keyed,
     "revealed": Lives.revealed,
     "erased": Lives.erased,

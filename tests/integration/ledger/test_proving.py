@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -10,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from tests.integration.ledger.lives import LIVES, Lives, ahead, attempt, drain, seal
 from tests.owner import unguarded
@@ -138,3 +140,22 @@ def test_the_command_proves_by_business_number_and_by_id(
     with pytest.raises(CommandError, match="No attempt bears"):
         call_command("ledger_prove", "ONB-404", stdout=StringIO())
     assert attempt(first).biz_no == "ONB-5"
+
+
+def test_the_command_waits_for_the_checkpoint_of_an_attempt_of_just_now(
+    lives: Lives, runtime: Runtime, tmp_path: Path
+) -> None:
+    attempt_id, said = lives.settled(), StringIO()
+
+    def seal_later() -> None:
+        seal(runtime)
+        connection.close()
+
+    later = threading.Timer(1.5, seal_later)
+    later.start()
+    try:
+        call_command("ledger_prove", str(attempt_id), output=tmp_path / "a.json", stderr=said)
+    finally:
+        later.join()
+    assert "Not sealed yet: waiting up to" in said.getvalue()
+    assert check((tmp_path / "a.json").read_bytes(), runtime, tmp_path).returncode == 0

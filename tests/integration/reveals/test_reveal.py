@@ -95,7 +95,8 @@ def test_a_reveal_shows_the_plaintext_and_leaves_row_and_entry(
     assert (row.evidence_id, row.attempt_id, row.reason) == (image.pk, image.attempt_id, REASON)
     [entry] = _staged(REVEALED)
     assert set(entry) == {
-        "at", "attempt", "by", "commitments", "evidence", "item", "kind", "purpose", "reveal",
+        "at", "attempt", "by", "by_id", "commitments",
+        "evidence", "item", "kind", "purpose", "reveal",
     }  # fmt: skip
     assert (entry["by"], entry["item"], entry["reveal"]) == ("olga", "image_best", str(row.pk))
     key = bytes(VerificationAttempt.objects.get(pk=image.attempt_id).commitment_key)

@@ -1,6 +1,7 @@
 """`ledger_prove`: write what an auditor needs to check attempts without us."""
 
 import sys
+import time
 from argparse import ArgumentParser
 from importlib import resources
 from pathlib import Path
@@ -10,14 +11,15 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 
 from verification.ledger.errors import LedgerError
-from verification.ledger.proof_document import to_json
+from verification.ledger.proof_document import ProofDocument, to_json
 from verification.management.output_file import OutputExistsError, replaced_when_complete
 from verification.models import VerificationAttempt
-from verification.services.errors import ServiceError
+from verification.services.errors import NotSealedError, ServiceError
 from verification.services.proving import MAX_ATTEMPTS, prove_attempts
 from verification.services.runtime import get_runtime
 
 VERIFIER = "verify_proof.py"
+GRACE_S = 10
 
 
 class Command(BaseCommand):
@@ -44,11 +46,11 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Exits 1 with a sentence if there is nothing to prove, or not yet."""
+        """Exits 1 with a sentence if there is nothing to prove, or no checkpoint comes."""
         since = options["since"].read_bytes() if options["since"] else None
         attempt_ids = _find(options["attempt"])
         try:
-            document = prove_attempts(attempt_ids, since=since, runtime=get_runtime())
+            document = self._prove_sealed(attempt_ids, since)
             self._write(to_json(document), options["output"], force=options["force"])
         except (ServiceError, LedgerError) as error:
             raise CommandError(str(error)) from error
@@ -57,6 +59,19 @@ class Command(BaseCommand):
         if options["verifier"]:
             source = resources.files("verification.ledger").joinpath(VERIFIER)
             options["verifier"].write_bytes(source.read_bytes())
+
+    def _prove_sealed(self, attempt_ids: list[UUID], since: bytes | None) -> ProofDocument:
+        """Prove; an attempt of just now is waited for until the next checkpoint covers it."""
+        runtime = get_runtime()
+        pauses = range(round(runtime.conf.ledger_checkpoint_s) + GRACE_S)
+        for number in pauses:
+            try:
+                return prove_attempts(attempt_ids, since=since, runtime=runtime)
+            except NotSealedError:
+                if number == 0:
+                    self.stderr.write(f"Not sealed yet: waiting up to {len(pauses)} s.")
+            time.sleep(1)
+        return prove_attempts(attempt_ids, since=since, runtime=runtime)
 
     def _write(self, proof: bytes, path: Path | None, *, force: bool) -> None:
         if path is None:
