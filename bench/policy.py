@@ -1,4 +1,4 @@
-"""How long a what-if takes: all attempts judged again, with failures as counted, or counted anew."""
+"""How long a what-if takes: all attempts judged again, failures as counted or counted anew."""
 
 import json
 

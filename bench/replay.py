@@ -13,6 +13,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.db.models import Max
 
+from verification.ledger.canonical import Json
 from verification.models import PolicyReplay, VerificationAttempt
 from verification.models.policy import BUILT_IN_VERSION, ReplayState
 from verification.policy.document import BUILT_IN
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> None:
     print(json.dumps({"seconds": seconds, "done": row.done, "flips": flips}))
 
 
-def _version(changes: dict[str, object], person: AbstractUser, runtime: Runtime) -> int:
+def _version(changes: dict[str, Json], person: AbstractUser, runtime: Runtime) -> int:
     if not changes:
         return BUILT_IN_VERSION
     document = {**BUILT_IN, **changes}

@@ -1,5 +1,6 @@
 """The review policy in the admin: versions in plain words, changed by two people, tried out."""
 
+from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID
 
@@ -62,7 +63,7 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
     def get_urls(self) -> list[URLPattern]:
         """Add proposing, deciding and trying out to list and page."""
         wrap = self.admin_site.admin_view
-        views = {
+        views: dict[str, tuple[str, Callable[..., HttpResponse]]] = {
             "propose": ("propose/", self.propose_view),
             "paste": ("paste/", self.paste_view),
             "decide": ("<int:version>/decide/", self.decide_view),

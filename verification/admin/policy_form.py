@@ -94,15 +94,17 @@ class PolicyForm(forms.Form):
     )
     note = NoteField()
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, label_suffix="", **named)
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, initial: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(data, initial=initial, label_suffix="")
         for ending, label in ENDINGS.items():
             self.fields[_ending_name(ending)] = forms.ChoiceField(
-                label=label, choices=VERDICT_CHOICES
+                label=str(label), choices=VERDICT_CHOICES
             )
         for each, label in PRIORITIES.items():
             self.fields[f"sla_{each.name.lower()}"] = forms.IntegerField(
-                label=label, min_value=1, max_value=MAX_MINUTES
+                label=str(label), min_value=1, max_value=MAX_MINUTES
             )
         for reason, label in REASONS.items():
             self._add_reason(reason.value, str(label))

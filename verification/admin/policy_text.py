@@ -158,8 +158,8 @@ def _margin(margin: Decimal) -> str:
 def _failures(policy: Policy) -> str:
     count = policy.failures.count
     sentence = ngettext(
-        "%(count)d failure of the subject or of the business number in the %(hours)s before.",
-        "%(count)d failures of the subject or of the business number in the %(hours)s before.",
+        "%(count)d failure of the subject or of the business number within %(hours)s before.",
+        "%(count)d failures of the subject or of the business number within %(hours)s before.",
         count,
     )
     return sentence % {"count": count, "hours": duration(policy.failures.hours * MINUTES_OF_HOUR)}

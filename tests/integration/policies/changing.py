@@ -18,6 +18,13 @@ def document(**changes: Any) -> dict[str, Any]:
     return {**BUILT_IN, **changes}
 
 
+def outcomes(**changes: str) -> dict[str, Any]:
+    """Return the built-in verdicts by outcome, some of them otherwise."""
+    known = BUILT_IN["outcomes"]
+    assert isinstance(known, dict)
+    return {**known, **changes}
+
+
 def propose(by: User, runtime: Runtime, **changes: Any) -> ReviewPolicy:
     """Propose the built-in policy with other members."""
     return propose_policy(document=document(**changes), note=NOTE, by=by, runtime=runtime)

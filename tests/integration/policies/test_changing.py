@@ -13,6 +13,7 @@ from tests.integration.policies.changing import (
     NOTE,
     document,
     entries,
+    outcomes,
     propose,
     put_in_force,
 )
@@ -66,7 +67,7 @@ def test_attempts_are_judged_by_the_version_in_force_when_they_are_sent(
     lives: Lives, paula: User, dora: User, runtime: Runtime
 ) -> None:
     before = attempt(lives.submitted())
-    strict = {**dict(BUILT_IN["outcomes"]), "verified": "review"}  # type: ignore[call-overload]
+    strict = outcomes(verified="review")
     put_in_force(paula, dora, runtime, outcomes=strict)
     after = attempt(lives.submitted())
     assert (before.policy_version, before.verdict) == (1, "approved")

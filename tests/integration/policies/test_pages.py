@@ -11,12 +11,12 @@ from django.http import HttpResponse
 from django.test import Client
 
 from tests.integration.ledger.lives import Lives, ahead
-from tests.integration.policies.changing import NOTE, document, propose
+from tests.integration.policies.changing import NOTE, document, outcomes, propose
 from verification.admin.policy_form import PolicyForm, fields_of
 from verification.ledger.canonical import parse
 from verification.models import PolicyReplay, ReviewPolicy
 from verification.models.policy import PolicyState, ReplayState
-from verification.policy.document import BUILT_IN, make_policy, write_document
+from verification.policy.document import BUILT_IN, Policy, make_policy, write_document
 from verification.services.replaying import continue_replays, request_replay
 from verification.services.runtime import Runtime
 
@@ -38,7 +38,7 @@ def shown(answer: Any) -> str:
     return " ".join(text.split())
 
 
-def posted(policy: Any, **changes: str) -> dict[str, Any]:
+def posted(policy: Policy, **changes: str) -> dict[str, Any]:
     """Return what the browser sends for a form that was filled in as a policy."""
     sent = {name: value for name, value in fields_of(policy).items() if value is not False}
     return {**{n: "on" if v is True else v for n, v in sent.items()}, "note": NOTE, **changes}
@@ -64,7 +64,7 @@ def test_versions_are_listed_and_read_in_sentences(paula: User, runtime: Runtime
     assert "What differs from version 1, which is in force" in page
     assert "A confidence within 2 of the threshold, above or below." in page
     assert "A confidence within 3 of the threshold, above or below." in page
-    assert "3 failures of the subject or of the business number in the 1 day before." in page
+    assert "3 failures of the subject or of the business number within 1 day before." in page
     assert "due within 4 hours" in page
     assert "You proposed this version, so somebody else must decide." in page
     assert write_document(BUILT_IN).decode().startswith("{")
@@ -169,8 +169,8 @@ def test_a_what_if_is_asked_for_watched_and_read(
     lives: Lives, paula: User, runtime: Runtime
 ) -> None:
     attempt_id = lives.settled()
-    outcomes = {**dict(BUILT_IN["outcomes"]), "verified": "retry"}  # type: ignore[call-overload]
-    propose(paula, runtime, outcomes=outcomes)
+    changed = outcomes(verified="retry")
+    propose(paula, runtime, outcomes=changed)
     asked = post(browser(paula), "2/what-if/", days="7")
     address = asked.headers["Location"]
     waiting = browser(paula).get(address)

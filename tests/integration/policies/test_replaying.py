@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from tests.factories import make_attempt
 from tests.integration.ledger.lives import LIVES, Lives, ahead, attempt
-from tests.integration.policies.changing import document, propose, put_in_force
+from tests.integration.policies.changing import document, outcomes, propose, put_in_force
 from verification.lifecycle import State
 from verification.models import PolicyReplay, ReviewPolicy, VerificationAttempt
 from verification.models.policy import ReplayState
 from verification.outcomes import OUTCOMES, Outcome
-from verification.policy.document import BUILT_IN, make_policy
+from verification.policy.document import make_policy
 from verification.selectors.policies import read_document
 from verification.selectors.replays import fact_names, judged_page
 from verification.services import replaying
@@ -66,7 +66,7 @@ def same(result: dict[str, Any]) -> bool:
 
 
 NUMBERS = st.one_of(st.none(), st.decimals(0, 100, places=3))
-TAGS = st.one_of(
+TAGS: st.SearchStrategy[Any] = st.one_of(
     st.none(),
     st.dictionaries(
         st.sampled_from(["is_root", "is_hook", "is_new", "\u4e2d"]),
@@ -201,7 +201,7 @@ def test_what_would_differ_is_counted_by_change_reason_client_and_day(
     near = {"result_code": 1000, "ref1_confidence": Decimal(70), "ref1_threshold_1e4": Decimal(69)}
     passed = [lives.settled(settlement({"result_code": 1000})) for _ in range(3)]
     looked_at = lives.settled(settlement(near))
-    verified_is_looked_at = {**dict(BUILT_IN["outcomes"]), "verified": "rejected"}  # type: ignore[call-overload]
+    verified_is_looked_at = outcomes(verified="rejected")
     propose(paula, runtime, outcomes=verified_is_looked_at, margin="0", second_person=[])
     result = replayed(2, paula, runtime).result
     assert result["changes"] == {"approved|rejected": 3, "review|rejected": 1}
@@ -225,8 +225,8 @@ def test_the_sample_has_room_for_every_kind_of_change(
     monkeypatch.setattr("verification.services.tally.MOST_OF_A_KIND", 2)
     for code in (4100, 1000, 1000, 1000):
         lives.settled(settlement({"result_code": code}))
-    outcomes = {**dict(BUILT_IN["outcomes"]), "verified": "retry", "liveness_failed": "review"}  # type: ignore[call-overload]
-    propose(paula, runtime, outcomes=outcomes)
+    changed = outcomes(verified="retry", liveness_failed="review")
+    propose(paula, runtime, outcomes=changed)
     result = replayed(2, paula, runtime).result
     changes = Counter(tuple(each[1:]) for each in result["flips"])
     assert changes == {("approved", "retry"): 2, ("rejected", "review"): 1}
