@@ -22,6 +22,7 @@ Choices = list[tuple[str, str]]
 
 LONGEST_IDENTIFIER = 512
 EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
+FEW = 1000
 YES_NO = {"yes": True, "no": False}
 
 
@@ -69,6 +70,11 @@ class RecordFilterForm(forms.Form):
         return {name: self.data[name] for name in self.fields if self.data.get(name)}
 
     @property
+    def count_cap(self) -> int | None:
+        """Up to how many matches are counted, where the list's own cap would take too long."""
+        return None
+
+    @property
     def preset(self) -> Preset | None:
         """The preset in force: dates of one's own win."""
         named = self.cleaned_data["period"]
@@ -112,6 +118,11 @@ class AttemptFilterForm(RecordFilterForm):
         *("q", "state", "outcome", "verdict", "decision", "attack", "client", "region"),
         *("since", "until"),
     )
+
+    @property
+    def count_cap(self) -> int | None:
+        """Count few by decision: no index knows it."""
+        return FEW if self.cleaned_data["decision"] else None
 
     def which(self, today: date) -> AttemptFilter:
         """Return the filter; the form must be valid."""

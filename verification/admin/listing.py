@@ -91,7 +91,8 @@ def _turn(form: RecordFilterForm, name: str, position: Position | None) -> str |
 
 def _total(form: RecordFilterForm, found: QuerySet[Row]) -> str:
     model = found.model
-    count = count_up_to(found, COUNT_CAP) if form.given else count_all(model, COUNT_CAP)
+    cap = min(COUNT_CAP, form.count_cap or COUNT_CAP)
+    count = count_up_to(found, cap) if form.given else count_all(model, COUNT_CAP)
     options = model._meta  # noqa: SLF001  (documented API)
     noun = options.verbose_name if count == Count(1) else options.verbose_name_plural
     prefix, suffix = "about " * count.is_estimate, "+" * count.is_capped

@@ -72,8 +72,8 @@ def matching(query: AttemptQuery) -> QuerySet[VerificationAttempt]:
     given = {each.name: getattr(query, each.name) for each in fields(query)}
     decision = given.pop("decision")
     lookups = {LOOKUPS.get(name, name): value for name, value in given.items() if value is not None}
-    found = VerificationAttempt.objects.filter(decided_as(decision) if decision else Q(), **lookups)
-    return found.order_by("-created_at", "-id")
+    found = VerificationAttempt.objects.filter(**lookups).order_by("-created_at", "-id")
+    return found.filter(decided_as(decision)) if decision else found
 
 
 def list_page(query: AttemptQuery, *, after: Position | None, size: int) -> Page:
