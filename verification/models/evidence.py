@@ -80,6 +80,14 @@ class Evidence(models.Model):
                 condition=Q(sealed__length=models.F("size_bytes") + 29),
             ),
         ]
+        indexes: ClassVar[list[models.Index]] = [
+            # Which attempts brought the very same picture.
+            models.Index(
+                name="evidence_image",
+                fields=["sha256"],
+                condition=Q(kind__startswith="image"),
+            ),
+        ]
 
     def __str__(self) -> str:
         """Return what it is and whose."""
