@@ -3,6 +3,26 @@
 Django's autodiscovery imports this package; its modules register what they show.
 """
 
-from verification.admin import access, attempts, clients, erasures, log, policies, reveals, sessions
+from verification.admin import (
+    access,
+    attempts,
+    clients,
+    erasures,
+    log,
+    policies,
+    reveals,
+    reviews,
+    sessions,
+)
 
-__all__ = ["access", "attempts", "clients", "erasures", "log", "policies", "reveals", "sessions"]
+__all__ = [
+    "access",
+    "attempts",
+    "clients",
+    "erasures",
+    "log",
+    "policies",
+    "reveals",
+    "reviews",
+    "sessions",
+]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -26,16 +27,18 @@ from verification.admin.pills import (
 )
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.record_check import check_context
+from verification.admin.review_panel import Trouble, review_context
+from verification.admin.review_related import related_groups
+from verification.admin.review_story import story_of
 from verification.admin.scores import Comparison, attack_scale, comparisons_of
-from verification.admin.timeline import timeline_of
 from verification.admin.verdict import verdict_of
 from verification.models import VerificationAttempt
 from verification.selectors.record import (
     attempts_for_list,
     client_names,
     find_attempt,
-    related_attempts,
 )
+from verification.selectors.reviews import steps_of
 from verification.services.errors import UnknownAttemptError
 from verification.services.record_proof import prove_record
 from verification.services.runtime import get_runtime
@@ -130,9 +133,29 @@ class AttemptAdmin(ReadOnlyAdmin[VerificationAttempt]):
 
     def record_page(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
         """Return one attempt."""
+        return self._show(request, record_id, None, HTTPStatus.OK)
+
+    def troubled(
+        self, request: HttpRequest, record_id: UUID, trouble: Trouble, status: HTTPStatus
+    ) -> HttpResponse:
+        """Return one attempt's page, saying why something was not done with its review."""
+        self._check(request)
+        return self._show(request, record_id, trouble, status)
+
+    def _show(
+        self, request: HttpRequest, record_id: UUID, trouble: Trouble | None, status: HTTPStatus
+    ) -> HttpResponse:
         attempt = self.found(find_attempt(record_id))
-        context = {**_record(attempt), **disclosure(attempt, request.user)}
-        return self.page(request, "attempt", plain(str(attempt)), **context)
+        # Who may not see reviews, such as a role of another site, reads the attempt alone.
+        sees = request.user.has_perm("verification.view_review")
+        steps = list(steps_of(record_id)) if sees else []
+        context = {
+            **_record(attempt),
+            **disclosure(attempt, request.user),
+            **(review_context(attempt, steps, request.user, trouble) if sees else {}),
+            "story": story_of(attempt, steps),
+        }
+        return self.page(request, "attempt", plain(str(attempt)), status=status, **context)
 
     def verify_view(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
         """Check one record against the log: by POST, because it reads all of its evidence."""
@@ -174,12 +197,11 @@ def _record(attempt: VerificationAttempt) -> dict[str, Any]:
         "verify_tags": facts.opaque_members(attempt.verify_tags),
         "attributes": facts.opaque_members(attempt.visual_attributes),
         "unknown": facts.opaque_members(attempt.unknown_fields),
-        "timeline": timeline_of(attempt),
         "request_facts": facts.request_facts(attempt),
         "answer_facts": facts.answer_facts(attempt),
         "evidence": facts.evidence_items(attempt),
         "erased": _erased(attempt),
-        "related": attempt_rows(related_attempts(attempt)),
+        "related": [(label, attempt_rows(rows)) for label, rows in related_groups(attempt)],
         "of_subject": attempts_address(q=attempt.subject) if attempt.subject else None,
         "of_biz_no": attempts_address(q=attempt.biz_no) if attempt.biz_no else None,
     }
