@@ -1,4 +1,4 @@
-"""The pure rooms work in a process where no framework can be imported, and know only what is below."""
+"""The pure rooms work where no framework can be imported, and know only what is below them."""
 
 import subprocess
 import sys

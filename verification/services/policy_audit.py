@@ -4,7 +4,7 @@ Version 1 came with the installation: what it says is known from the entries tha
 in force, and from the one that has retired it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import psycopg
@@ -24,16 +24,15 @@ from verification.services.faults import Fault, FaultCode
 from verification.services.record_streams import utc_sql
 
 KINDS = (POLICY_PROPOSED, POLICY_ACTIVATED, POLICY_REFUSED, POLICY_WITHDRAWN, POLICY)
-ENTRIES = """
-    SELECT raw FROM (
-        SELECT index, raw FROM verification_ledger_entry WHERE kind = ANY(%s)
-        UNION ALL
-        SELECT 9223372036854775807 - 1000000000 + no, raw FROM verification_ledger_stage
-    ) AS said (index, raw) ORDER BY index
-"""
+
+
+def _digest(column: str) -> str:
+    text = f"pg_catalog.convert_to({column}, 'UTF8')"
+    return f"pg_catalog.encode(pg_catalog.sha256({text}), 'hex')"
+
+
 ROWS = f"""
-    SELECT version, encode(sha256(convert_to(document, 'UTF8')), 'hex'),
-        encode(sha256(convert_to(note, 'UTF8')), 'hex'), state,
+    SELECT version, {_digest("document")}, {_digest("note")}, state,
         proposed_by_id::text, {utc_sql("proposed_at")},
         decided_by_id::text, {utc_sql("decided_at")}, {utc_sql("retired_at")}
     FROM verification_review_policy ORDER BY version
@@ -58,9 +57,9 @@ STATES = {
 Facts = dict[str, Json]
 
 
-def policy_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
-    """Yield each version that is not as was recorded."""
-    said = _said(connection)
+def policy_faults(connection: psycopg.Connection[Any], entries: Iterable[bytes]) -> Iterator[Fault]:
+    """Yield each version that is not as was recorded; `entries` are those of KINDS, in order."""
+    said = _said(entries)
     for version, *values in connection.execute(ROWS):
         found = dict(zip(NAMES, values, strict=True))
         known = said.pop(version, None)
@@ -82,10 +81,10 @@ def _is_unsaid(version: int, name: str, known: Facts) -> bool:
     return name in UNSAID_OF_FIRST or (name == "sha256" and "sha256" not in known)
 
 
-def _said(connection: psycopg.Connection[Any]) -> dict[int, Facts]:
+def _said(entries: Iterable[bytes]) -> dict[int, Facts]:
     """Fold the entries about each version; the first one that tells its text fixes it."""
     folded: dict[int, Facts] = {}
-    for (raw,) in connection.execute(ENTRIES, [list(KINDS)]):
+    for raw in entries:
         try:
             entry = parse(raw)
         except CanonicalError:

@@ -13,8 +13,8 @@ from django.contrib.auth import get_user_model
 
 from verification.ledger.canonical import Json, parse
 from verification.ledger.errors import CanonicalError
+from verification.services import policy_audit
 from verification.services.faults import Fault, FaultCode
-from verification.services.policy_audit import policy_faults
 from verification.services.record_streams import utc_sql
 
 ROLE = "role.changed"
@@ -100,7 +100,8 @@ def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
             yield _fault(identity, f"differs from what was recorded: {', '.join(differing)}")
     for identity in said:
         yield _fault(identity, "was recorded, but is gone")
-    yield from policy_faults(connection)
+    policies = connection.execute(ENTRIES, [list(policy_audit.KINDS)])
+    yield from policy_audit.policy_faults(connection, (raw for (raw,) in policies))
 
 
 def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:
