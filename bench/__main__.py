@@ -8,6 +8,7 @@ from types import MappingProxyType
 from bench.csv_export import csv_export
 from bench.latency import submit_latency
 from bench.ledger import ledger_lag, ledger_proof, ledger_submit, ledger_verify
+from bench.lists import lists
 from bench.memory import submit_memory
 from bench.policy import policy_replay
 from bench.report import Finding, load_line, machine_line
@@ -22,6 +23,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "throughput": submit_throughput,
         "memory": submit_memory,
         "csv": csv_export,
+        "lists": lists,
         "ledger-submit": ledger_submit,
         "ledger-lag": ledger_lag,
         "ledger-verify": ledger_verify,

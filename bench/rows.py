@@ -25,11 +25,11 @@ CLIENT_ID = "00000000-0000-7000-8000-000000000001"
 OPEN = 50_000
 FILLED = ("verification_attempt", "verification_review", "verification_review_step")
 
-# Of a thousand attempts nine hundred are of the first client and one is of the third.
+# Nine of ten attempts are of the first client and one in 250 is of the third.
 CLIENTS = """
     INSERT INTO verification_client (id, name, scopes, is_active, created_at)
     SELECT overlay(%(client)s PLACING n::text FROM 36)::uuid,
-           CASE WHEN n = 1 THEN 'bench' ELSE 'bench ' || n END, '{}', true, now()
+           CASE WHEN n = 1 THEN 'bench' ELSE 'bench ' || n END, '{attempts:read}', true, now()
     FROM generate_series(1, 3) AS n
 """
 PEOPLE = """
@@ -59,7 +59,7 @@ ATTEMPTS = """
     SELECT
         (lpad(to_hex(1735689600000 + n * 731), 12, '0') || '7' || substr(md5(n::text), 1, 3)
             || '8' || substr(md5(n::text), 4, 15))::uuid,
-        overlay(%(client)s PLACING CASE WHEN n %% 1000 = 7 THEN '3' WHEN n %% 10 = 3 THEN '2'
+        overlay(%(client)s PLACING CASE WHEN n %% 250 = 7 THEN '3' WHEN n %% 10 = 3 THEN '2'
             ELSE '1' END FROM 36)::uuid,
         'sgp',
         sha256(('token' || n)::bytea), sha256(('packet' || n)::bytea), 100000 + n %% 9000000,

@@ -22,7 +22,7 @@ Choices = list[tuple[str, str]]
 
 LONGEST_IDENTIFIER = 512
 EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
-FEW = 1000
+FEW = 500
 YES_NO = {"yes": True, "no": False}
 
 
