@@ -14,7 +14,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
-from verification.ledger.canonical import MAX_BYTES, Json, parse
+from verification.ledger.canonical import MAX_BYTES, Json, canonical, parse
 from verification.ledger.commitment import Committer
 from verification.ledger.errors import CanonicalError
 from verification.models import erasure, reveal
@@ -63,6 +63,9 @@ ERASED = erasure.ERASED
 EXPORTED = "export.created"
 ROTATED = "key.rotated"
 POLICY = "policy.changed"
+REVIEW = "review."
+"""The kind of an entry about a review is this and the kind of its step."""
+
 HEARTBEAT = "heartbeat"
 REFUSED = "entry.refused"
 
@@ -204,6 +207,43 @@ def kept_entry(*, key: bytes, at: str, attempt: str, added: Added, known: Known 
         f'{{"at":"{at}","attempt":"{attempt}",'
         f'"commitments":{_commitments(key, added.texts(), known)},'
         f'"evidence":{added.listed()},"kind":"{KEPT}"}}'
+    )
+
+
+def review_entry(
+    *,
+    key: bytes,
+    at: str,
+    attempt: str,
+    step: str,
+    kind: str,
+    round_no: int,
+    by: str,
+    by_id: str,
+    decision: str | None,
+    reason_code: str | None,
+    note: str | None,
+    assignee: str | None,
+    priority: int | None,
+    until: str | None,
+) -> bytes:
+    """Say what somebody did with a review; what they wrote is only committed to."""
+    return canonical(
+        {
+            "assignee": assignee,
+            "at": at,
+            "attempt": attempt,
+            "by": by,
+            "by_id": by_id,
+            "commitments": commitments(key, {"note": note}),
+            "decision": decision,
+            "kind": REVIEW + kind,
+            "priority": priority,
+            "reason_code": reason_code,
+            "round": round_no,
+            "step": step,
+            "until": until,
+        }
     )
 
 

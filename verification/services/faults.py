@@ -30,6 +30,7 @@ class FaultCode(StrEnum):
     ERASURE = "erasure_differs"
     FOUR_EYES = "four_eyes"
     REVEAL = "reveal_differs"
+    REVIEW = "review_differs"
     # Clients, keys, staff.
     REGISTER = "register_differs"
 

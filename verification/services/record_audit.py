@@ -39,6 +39,7 @@ from verification.services.record_streams import (
     dossiers,
     snapshot,
 )
+from verification.services.review_audit import reviews_found
 from verification.services.runtime import Runtime
 from verification.services.sealing import key_place
 from verification.vault.envelope import WrappedKey, unwrap
@@ -290,6 +291,8 @@ class _Check:
         if len(self._dossier.reveals) != kinds.count(REVEALED):
             yield self._fault(FaultCode.REVEAL, "reveals and their entries differ in number")
         for code, sentence, entry in erasures_found(self._dossier, record):
+            yield self._fault(code, sentence, entry)
+        for code, sentence, entry in reviews_found(self._dossier, record):
             yield self._fault(code, sentence, entry)
 
     def _state(self, record: Record) -> Iterator[Fault]:

@@ -66,6 +66,7 @@ class Record(NamedTuple):
     scores: str | None
     risk: str | None
     judgement: str | None
+    verdict: str | None
 
     def acceptance_texts(self) -> dict[str, str | None]:
         """Return what the entry of its acceptance commits to."""
@@ -146,13 +147,59 @@ class ErasureRow(NamedTuple):
     decided_at: str | None
 
 
+class ReviewRow(NamedTuple):
+    """Where a review stands, and what its attempt says of it; people by the ids of their accounts.
+
+    `is_asked`: the attempt's verdict is `review`; `has_reasons`: its reasons are those of the
+    review; `is_flagged`: by its policy and the review's reasons two people are due.
+    """
+
+    attempt: str
+    client: str
+    needs_second: bool
+    state: str
+    round_no: int
+    priority: int
+    opened_at: str
+    assignee: str | None
+    snoozed_until: str | None
+    decision: str | None
+    reason_code: str | None
+    proposed_by: str | None
+    proposed_at: str | None
+    decided_by: str | None
+    decided_at: str | None
+    glass_broken: bool
+    is_asked: bool
+    has_reasons: bool
+    is_flagged: bool
+
+
+class StepRow(NamedTuple):
+    """A step of a review as the table has it, in the order of its entry's members."""
+
+    attempt: str
+    step: str
+    kind: str
+    round_no: int
+    at: str
+    by: str
+    by_id: str
+    decision: str | None
+    reason_code: str | None
+    note: str | None
+    assignee: str | None
+    priority: int | None
+    until: str | None
+
+
 ATTEMPTS = f"""
     SELECT id::text, state, send_no, {utc_sql("created_at")}, {utc_sql("sent_at")},
         {utc_sql("settled_at")}, {utc_sql("reconciled_at")}, client_id::text, session_id::text,
         region, pg_catalog.encode(packet_sha256, 'hex'), packet_size_bytes, commitment_key,
         biz_no, subject, idempotency_key, pg_catalog.encode(token_digest, 'hex'), request_id,
         closing_reason,
-        {", ".join(_group_sql(names) for names in GROUPS.values())}
+        {", ".join(_group_sql(names) for names in GROUPS.values())}, verdict
     FROM verification_attempt AS row {{where}} ORDER BY row.id
 """  # noqa: S608 - our own columns
 ENTRIES = """
@@ -181,6 +228,27 @@ ERASURES = f"""
 """  # noqa: S608 - our own columns
 
 
+REVIEWS = f"""
+    SELECT row.attempt_id::text, row.client_id::text, row.needs_second, row.state, row.round,
+        row.priority, {utc_sql("row.opened_at")}, row.assignee_id::text,
+        {utc_sql("row.snoozed_until")}, row.decision, row.reason_code, row.proposed_by_id::text,
+        {utc_sql("row.proposed_at")}, row.decided_by_id::text, {utc_sql("row.decided_at")},
+        row.glass_broken, coalesce(a.verdict = 'review', false),
+        a.reasons IS NOT DISTINCT FROM row.reasons,
+        EXISTS (
+            SELECT FROM verification_review_policy AS p,
+                pg_catalog.json_array_elements_text(p.document::json->'second_person') AS s (reason)
+            WHERE p.version = a.policy_version AND s.reason = ANY (row.reasons))
+    FROM verification_review AS row LEFT JOIN verification_attempt AS a ON a.id = row.attempt_id
+    {{where}} ORDER BY row.attempt_id
+"""  # noqa: S608 - our own columns
+STEPS = f"""
+    SELECT review_id::text, id::text, kind, round, {utc_sql("at")}, by_name, by_id::text, decision,
+        reason_code, note, assignee_id::text, priority, {utc_sql("until")}
+    FROM verification_review_step AS row {{where}} ORDER BY row.review_id, at, id
+"""  # noqa: S608 - our own columns
+
+
 @dataclass(slots=True)
 class Dossier:
     """All there is about one attempt."""
@@ -192,6 +260,8 @@ class Dossier:
     keys: list[KeyRow] = field(default_factory=list)
     reveals: list[RevealRow] = field(default_factory=list)
     erasures: list[ErasureRow] = field(default_factory=list)
+    reviews: list[ReviewRow] = field(default_factory=list)
+    steps: list[StepRow] = field(default_factory=list)
 
 
 @contextmanager
@@ -231,6 +301,8 @@ def _streams(reader: "_Reader") -> "list[_Stream]":
         _Stream(reader.rows(KeyRow, KEYS, by_attempt)),
         _Stream(reader.rows(RevealRow, REVEALS, by_attempt)),
         _Stream(reader.rows(ErasureRow, ERASURES, by_attempt)),
+        _Stream(reader.rows(ReviewRow, REVIEWS, by_attempt)),
+        _Stream(reader.rows(StepRow, STEPS, "row.review_id" if reader.attempt else None)),
     ]
 
 

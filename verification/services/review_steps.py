@@ -7,18 +7,15 @@ from uuid import UUID
 from django.contrib.auth.models import AbstractUser
 
 from verification.identifiers import uuid7
-from verification.ledger.canonical import Json, canonical
 from verification.models import Review, ReviewStep
 from verification.models.review import ReviewState, StepKind
 from verification.policy.terms import Decision
-from verification.services.entries import commitments, utc_text
+from verification.services.entries import review_entry, utc_text
 from verification.services.errors import BadReasonError, ReviewTakenError, UnknownReviewError
 from verification.services.settlement import visible
 from verification.services.staging import stage
 
 MAX_NOTE = 2000
-REVIEW = "review."
-"""The kind of a step's entry begins with this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,28 +89,27 @@ def take_step(
         priority=priority,
         until=until,
     )
-    stage([step_entry(step, bytes(review.attempt.commitment_key))])
+    stage([_entry(step, bytes(review.attempt.commitment_key))])
     return step
 
 
-def step_entry(step: ReviewStep, key: bytes) -> bytes:
-    """Return the entry of a step (docs/formats/events.md); what is written freely is committed."""
-    said: dict[str, Json] = {
-        "assignee": str(step.assignee_id) if step.assignee_id else None,
-        "at": utc_text(step.at),
-        "attempt": str(step.review_id),
-        "by": step.by_name,
-        "by_id": str(step.by_id),
-        "commitments": commitments(key, {"note": step.note}),
-        "decision": step.decision,
-        "kind": REVIEW + step.kind,
-        "priority": step.priority,
-        "reason_code": step.reason_code,
-        "round": step.round,
-        "step": str(step.pk),
-        "until": utc_text(step.until) if step.until else None,
-    }
-    return canonical(said)
+def _entry(step: ReviewStep, key: bytes) -> bytes:
+    return review_entry(
+        key=key,
+        at=utc_text(step.at),
+        attempt=str(step.review_id),
+        step=str(step.pk),
+        kind=step.kind,
+        round_no=step.round,
+        by=step.by_name,
+        by_id=str(step.by_id),
+        decision=step.decision,
+        reason_code=step.reason_code,
+        note=step.note,
+        assignee=str(step.assignee_id) if step.assignee_id else None,
+        priority=step.priority,
+        until=utc_text(step.until) if step.until else None,
+    )
 
 
 def is_open(review: Review) -> bool:

@@ -7,6 +7,7 @@ people are two.
 import logging
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -170,6 +171,9 @@ def break_glass(
         if review.state == ReviewState.PROPOSED:
             take_step(review, StepKind.RETURNED, act, note=said)
             _undecide(review)
+            act = Act(
+                by, act.at + timedelta.resolution
+            )  # the order of steps is that of their times
         take_step(
             review, StepKind.GLASS_BROKEN, act, note=said, decision=decision,
             reason_code=reason_code,
