@@ -152,7 +152,14 @@ class Review(models.Model):
                 fields=["priority", "due_at", "attempt"],
                 condition=~Q(state="decided"),
             ),
-            models.Index(name="review_due", fields=["due_at"], condition=~Q(state="decided")),
+            # With all that the queue's figures are counted by.
+            models.Index(
+                name="review_due",
+                fields=["due_at"],
+                include=["attempt", "state", "snoozed_until", "leased_by", "assignee"],
+                condition=~Q(state="decided"),
+            ),
+            models.Index(name="review_glass", fields=["round"], condition=Q(glass_broken=True)),
             models.Index(
                 name="review_decided",
                 fields=["decided_at", "attempt"],
