@@ -14,6 +14,7 @@ from verification.faceid.contract import REGIONS
 from verification.selectors.guard_state import is_migrated, lifted_guards
 from verification.selectors.rights import is_over_all, session_role
 from verification.services.grants import compare
+from verification.services.policy_file import compare_policy_file
 from verification.services.privileges import Kind
 from verification.services.self_check import check_keyring, check_stored_keys
 
@@ -120,3 +121,16 @@ def check_keys_in_database(databases: Sequence[str] | None = None, **_: Any) -> 
     except (OperationalError, ProgrammingError, ImproperlyConfigured):
         return []  # W010, E007 and E001 say so
     return [Error(sentence, id="verification.E012") for sentence in found]
+
+
+@register(Tags.database)
+def check_policy_file(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W013: POLICY_FILE does not say what the version in force says. Asks if told to."""
+    if "default" not in (databases or ()) or connections["default"].vendor != "postgresql":
+        return []
+    try:
+        with connections["default"].temporary_connection():
+            found = compare_policy_file(get_conf().policy_file) if is_migrated() else None
+    except (OperationalError, ProgrammingError, ImproperlyConfigured):
+        return []  # W010, E007 and E001 say so
+    return [Warning(found, id="verification.W013")] if found else []

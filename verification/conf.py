@@ -54,6 +54,7 @@ class Conf:
     ledger_witnesses: tuple[WitnessAddress, ...] = ()
     ledger_checkpoint_s: float = 30.0
     reveals_per_hour: int = 30
+    policy_file: Path | None = None
     database_role: str = "owner"
 
     def __post_init__(self) -> None:
@@ -83,6 +84,7 @@ def build_conf(given: Mapping[str, Any]) -> Conf:
     values["keyring"] = _keyring(values.pop("keyring", ""), values.pop("keyring_dir", ""))
     values["digest_key"] = _digest_key(values.get("digest_key", ""))
     values |= _ledger(values)
+    values["policy_file"] = Path(values["policy_file"]) if values.get("policy_file") else None
     known = {each.name for each in fields(Conf)}
     if unknown := sorted(set(values) - known):
         raise ImproperlyConfigured(f"VERIFICATION has unknown keys: {', '.join(unknown).upper()}")

@@ -9,6 +9,8 @@ import pytest
 from verification.conf import Conf
 from verification.lifecycle import State
 from verification.outcomes import Outcome
+from verification.policy.document import Policy
+from verification.policy.terms import Reason, Verdict
 from verification.services.faults import FaultCode
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,12 +54,28 @@ def test_every_finding_of_the_verification_is_explained(code: FaultCode) -> None
 
 def test_every_kind_of_entry_is_specified() -> None:
     page = (ROOT / "docs/formats/events.md").read_text()
-    for module in ("services/entries.py", "models/reveal.py", "models/erasure.py"):
+    for module in (
+        "services/entries.py",
+        "models/reveal.py",
+        "models/erasure.py",
+        "models/policy.py",
+    ):
         code = (ROOT / "verification" / module).read_text()
         kinds = re.findall(r'^[A-Z_]+ = "([a-z_]+(?:\.[a-z_]+)?)"$', code, re.MULTILINE)
         assert kinds
         for kind in kinds:
             assert f"`{kind}`" in page
+
+
+@pytest.mark.parametrize("word", [*Reason, *Verdict])
+def test_every_reason_and_verdict_is_explained(word: str) -> None:
+    assert f"| `{word}` |" in (ROOT / "docs/reference/policy.md").read_text()
+
+
+def test_every_member_of_a_policy_is_specified() -> None:
+    page = (ROOT / "docs/formats/policy.md").read_text()
+    for each in fields(Policy):
+        assert f"`{each.name}`" in page
 
 
 def test_every_command_is_documented() -> None:
