@@ -64,8 +64,8 @@ def _attempts() -> None:
 
 def _proposed(by: User) -> int:
     changed = outcomes(verified="review", not_completed="rejected")
-    changes = {"outcomes": changed, "margin": "1.5", "second_person": [], "device_levels": ["3"]}
-    document = {**BUILT_IN, **changes}
+    document: dict[str, Any] = {**BUILT_IN, "outcomes": changed, "margin": "1.5"}
+    document |= {"second_person": [], "device_levels": ["3"]}
     return propose_policy(document=document, note=NOTE, by=by, runtime=get_runtime()).version
 
 

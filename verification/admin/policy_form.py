@@ -95,7 +95,7 @@ class PolicyForm(forms.Form):
     note = NoteField()
 
     def __init__(
-        self, data: Mapping[str, Any] | None = None, initial: Mapping[str, object] | None = None
+        self, data: Mapping[str, Any] | None = None, initial: dict[str, object] | None = None
     ) -> None:
         super().__init__(data, initial=initial, label_suffix="")
         for ending, label in ENDINGS.items():
@@ -180,7 +180,7 @@ class PolicyForm(forms.Form):
         return text
 
 
-def fields_of(policy: Policy) -> Mapping[str, object]:
+def fields_of(policy: Policy) -> dict[str, object]:
     """Return what the fields hold for a policy, as the form's initial values."""
     return {
         **{_ending_name(each): verdict.value for each, verdict in policy.outcomes.items()},

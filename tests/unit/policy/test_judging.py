@@ -227,7 +227,7 @@ def test_two_people_decide_if_one_reason_asks_for_it() -> None:
 REASONS = st.lists(st.sampled_from([each.value for each in Reason]), unique=True)
 NAMES = st.lists(st.sampled_from(["*", "is_root", "mask", "3"]), unique=True)
 VERDICTS = st.sampled_from([each.value for each in Verdict])
-POLICIES = st.fixed_dictionaries(
+CHANGES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "outcomes": st.fixed_dictionaries({each.value: VERDICTS for each in Outcome}),
         "states": st.fixed_dictionaries({each.value: VERDICTS for each in JUDGED_STATES}),
@@ -245,7 +245,8 @@ POLICIES = st.fixed_dictionaries(
             st.sampled_from(["urgent", "high", "normal"]),
         ),
     }
-).map(lambda changes: policy(**changes))
+)
+POLICIES = CHANGES.map(lambda changes: policy(**changes))
 SCORES = st.decimals(0, 100, places=3)
 TAGS = st.frozensets(st.sampled_from(["is_root", "mask", "new"]))
 COUNTS = st.none() | st.integers(0, 6)
