@@ -8,6 +8,7 @@ from procrastinate.jobs import Status
 
 from verification.services.reaper import reap
 from verification.services.replaying import continue_replays
+from verification.services.rollups import count_changes
 from verification.services.runtime import get_runtime
 from verification.services.verifying import own_anchors, record_verification, verify
 from verification.services.witnessing import offer_checkpoint
@@ -37,6 +38,14 @@ def offer_newest_checkpoint(timestamp: int) -> None:  # noqa: ARG001 - given by 
 def replay_policies(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
     """Work on a what-if for some seconds; every five, so that other jobs have their turn."""
     continue_replays(runtime=get_runtime())
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="count_attempts", pass_context=False)
+def count_attempts(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
+    """Bring the dashboard's figures up to the log, once a minute."""
+    while count_changes(runtime=get_runtime()).is_behind:
+        pass
 
 
 @app.periodic(cron="17 3 * * *")
