@@ -18,16 +18,26 @@ from tests.conftest import OpenToken
 from tests.integration.database.roles import Login, Roles, acting_as, owner
 from tests.integration.keys.rings import BOTH, ONLY_NEW, holding, opened
 from tests.integration.ledger.lives import RAW, Lives, ahead, seal
+from tests.integration.policies.changing import propose, put_in_force
 from verification.ledger.canonical import canonical
-from verification.models import ApiClient, Evidence, EvidenceKey, LedgerEntry, StagedEntry
+from verification.models import (
+    ApiClient,
+    Evidence,
+    EvidenceKey,
+    LedgerEntry,
+    PolicyReplay,
+    StagedEntry,
+)
 from verification.models.erasure import LegalBasis
 from verification.models.reveal import Purpose
 from verification.selectors.attempts import AttemptQuery
 from verification.selectors.exports import attempts_csv
 from verification.services.erasing import decide_erasure, request_erasure
 from verification.services.exporting import record_export
+from verification.services.policies import decide_policy, withdraw_policy
 from verification.services.privileges import Kind
 from verification.services.reaper import reap
+from verification.services.replaying import cancel_replay, continue_replays, request_replay
 from verification.services.reveals import reveal
 from verification.services.rotation import rotate_keys
 from verification.services.runtime import Runtime
@@ -196,3 +206,33 @@ def ask(query: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(query)
         return int(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_policy_is_changed_as_web_and_tried_out_as_worker(
+    roles: Roles, client_app: ApiClient, runtime: Runtime, open_token: OpenToken
+) -> None:
+    first, second = (User.objects.create_superuser(name) for name in ("first", "second"))
+    with acting_as(roles[Kind.WEB]):
+        Lives(client_app, runtime, open_token).settled()
+        put_in_force(first, second, runtime, margin="3")
+        decide_policy(
+            version=propose(first, runtime, margin="4").version,
+            approve=False,
+            by=second,
+            runtime=runtime,
+        )
+        withdraw_policy(
+            version=propose(first, runtime, margin="5").version, by=first, runtime=runtime
+        )
+        asked = request_replay(version=2, days=1, by=first, runtime=ahead(runtime, 1))
+        other = request_replay(version=1, days=2, by=first, runtime=ahead(runtime, 1))
+        cancel_replay(replay_id=other.pk, by=second, runtime=runtime)
+    with acting_as(roles[Kind.WORKER]):
+        while continue_replays(runtime=runtime):
+            pass
+        seal(runtime)
+        outcome = verify(runtime=runtime)
+    assert outcome.holds, outcome.faults
+    assert PolicyReplay.objects.get(pk=asked.pk).state == "done"
+    assert PolicyReplay.objects.get(pk=asked.pk).done == 1
