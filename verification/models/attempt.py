@@ -210,6 +210,15 @@ class VerificationAttempt(models.Model):
                 fields=["verdict", "created_at", "id"],
                 condition=Q(verdict__in=["rejected", "retry", "review"]),
             ),
+            # What a submission counts: the earlier failures of its subject and business number.
+            *(
+                models.Index(
+                    name=f"attempt_failed_{same}",
+                    fields=["client", same, "settled_at"],
+                    condition=Q(outcome__in=["different_person", "liveness_failed"]),
+                )
+                for same in ("subject", "biz_no")
+            ),
             # One region holds nearly every row: this serves the others, and the empty ones.
             models.Index(name="attempt_region", fields=["region"]),
         ]
