@@ -12,12 +12,16 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
+from verification.admin.evidence_viewer import is_image, viewer_context
+from verification.admin.middleware import POLICY
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.refusals import status_of
 from verification.models import Evidence
 from verification.models.reveal import Purpose
+from verification.selectors.images import find_item
 from verification.services.errors import BadReasonError, ServiceError
 from verification.services.reveals import Revealed, reveal
 from verification.services.runtime import get_runtime
@@ -57,7 +61,10 @@ class EvidenceAdmin(ReadOnlyAdmin[Evidence]):
 
     @method_decorator(sensitive_post_parameters("reason"))
     def reveal_view(self, request: HttpRequest, evidence_id: UUID) -> HttpResponse:
-        """Answer with the bytes once the reveal is on record, else with a page that says why."""
+        """Answer with the bytes once the reveal is on record, else with a page that says why.
+
+        With `viewer` in the form, an image comes inside a page that can enlarge it.
+        """
         if not request.user.has_perm("verification.reveal_evidence"):
             raise PermissionDenied
         if request.method != "POST":
@@ -72,7 +79,16 @@ class EvidenceAdmin(ReadOnlyAdmin[Evidence]):
             )
         except ServiceError as error:
             return self._refusal(request, evidence_id, error)
+        if "viewer" in request.POST and is_image(shown):
+            return self._viewer(request, evidence_id, shown)
         return _answer(shown, evidence_id)
+
+    def _viewer(self, request: HttpRequest, evidence_id: UUID, shown: Revealed) -> HttpResponse:
+        item = self.found(find_item(evidence_id))
+        answer = self.page(request, "viewer", _("Evidence"), **viewer_context(item, shown))
+        answer.headers["Cache-Control"] = ALONE["Cache-Control"]
+        answer.headers["Content-Security-Policy"] = f"{POLICY}; img-src 'self' data:"
+        return answer
 
     def _refusal(
         self, request: HttpRequest, evidence_id: UUID, error: ServiceError
@@ -84,6 +100,7 @@ class EvidenceAdmin(ReadOnlyAdmin[Evidence]):
                 "purposes": Purpose.choices,
                 "given_purpose": request.POST.get("purpose", ""),
                 "given_reason": request.POST.get("reason", ""),
+                "is_viewer": "viewer" in request.POST,
             }
         return self.page(
             request,

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from verification.admin.attempts import attempt_address
-from verification.admin.fragments import brief_moment, moment, text
+from verification.admin.fragments import brief_moment, text
 from verification.admin.review_fragments import (
     clock,
     decided_pill,
@@ -133,7 +133,7 @@ def _row(review: Review, person: AbstractUser, at: datetime) -> ReviewRow:
         biz_no=text(attempt.biz_no, absent=SafeString(NO_NUMBER)),
         subject=text(attempt.subject) if attempt.subject else None,
         due=due_pill(review, at),
-        due_at=moment(review.due_at),
+        due_at=brief_moment(review.due_at),
         priority=priority_pill(review.priority),
         reasons=reason_pills(review.reasons),
         client=text(review.client.name),

@@ -54,8 +54,8 @@ SENTENCES: Mapping[str, Promise] = MappingProxyType(
             "%(threshold)s of the same answer."
         ),
         Reason.NEAR_THRESHOLD: _(
-            "A confidence is within %(margin)s of the threshold at %(threshold)s of the same "
-            "answer."
+            "A confidence is within %(margin)s points of the threshold at %(threshold)s of the "
+            "same answer."
         ),
         Reason.DEVICE_TAG: _("FaceID raised a device tag that the policy looks at."),
         Reason.DEVICE_LEVEL: _(

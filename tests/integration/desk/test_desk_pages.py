@@ -141,7 +141,7 @@ def test_an_officer_takes_decides_and_takes_the_next(officer: User) -> None:
     assert taken.headers["Location"] == f"{ATTEMPTS}{first.pk}/"
     page = _page(browser, taken.headers["Location"])
     assert "Yours until" in page
-    assert "A confidence is within 2 of the threshold at 1e-4 of the same answer." in page
+    assert "A confidence is within 2 points of the threshold at 1e-4 of the same answer." in page
     done = _act(browser, first, "decide", **_decision(note="seen twice", then="next"))
     assert done.headers["Location"] == f"{ATTEMPTS}{second.pk}/"
     first.refresh_from_db()
