@@ -1,0 +1,138 @@
+"""The dashboard's page: its figures, where they lead, and what it costs."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tests.factories import make_attempt, make_client
+from tests.integration.reveals.conftest import make_person
+from verification.admin.charts import nice_top, percent
+from verification.models import Rollup
+from verification.services.rollups import rebuild
+from verification.services.runtime import Runtime
+
+PAGE = "/admin/verification/rollup/"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def officer() -> User:
+    """Return somebody who may see it."""
+    return make_person("olga", "officer")
+
+
+@pytest.fixture
+def browser(officer: User, client: Client) -> Client:
+    """Return a browser in which they are logged in."""
+    client.force_login(officer)
+    return client
+
+
+def fill(runtime: Runtime, attempts: int = 3) -> None:
+    now = timezone.now()
+    client = make_client()
+    for number in range(attempts):
+        at = now - timedelta(hours=number * 5)
+        outcome = ("verified", "different_person", "liveness_failed")[number % 3]
+        make_attempt(outcome, client=client, created_at=at, policy_version=1,
+                     verdict="review", reasons=["device_tag"])  # fmt: skip
+    rebuild(runtime=runtime)
+
+
+def test_before_anything_was_counted_it_says_so(browser: Client) -> None:
+    page = browser.get(PAGE)
+    assert page.status_code == 200
+    assert "No attempts in this time" in page.content.decode()
+    assert "within a minute of the first attempt" in page.content.decode()
+
+
+def test_every_figure_leads_to_the_list_that_makes_it_up(browser: Client, runtime: Runtime) -> None:
+    fill(runtime)
+    text = browser.get(PAGE).content.decode()
+    addresses = {each.replace("&amp;", "&") for each in re.findall(r'href="([^"]+)"', text)}
+    lists = [each for each in addresses if "verificationattempt/?" in each]
+    assert any("outcome=different_person" in each for each in lists)
+    assert any("attack=yes" in each for each in lists)
+    assert any("client=" in each for each in lists)
+    for each in lists:
+        answer = browser.get(each)
+        assert answer.status_code == 200, each
+        assert "is not understood" not in answer.content.decode(), each
+
+
+def test_no_rate_stands_without_the_number_it_is_of(browser: Client, runtime: Runtime) -> None:
+    fill(runtime, 1)
+    text = browser.get(PAGE).content.decode()
+    assert "0.0 % of 1" in text
+
+
+def test_it_narrows_by_time_client_and_region(browser: Client, runtime: Runtime) -> None:
+    fill(runtime)
+    nobody = make_client("empty")
+    for query in (f"client={nobody.pk}", "region=idn", "since=2020-01-01&until=2020-01-02"):
+        text = browser.get(f"{PAGE}?{query}").content.decode()
+        assert "No attempts in this time" in text, query
+        assert "Choose another time" in text
+
+
+@pytest.mark.parametrize(
+    "query", ["since=x", "client=1", "region=moon", "since=2020-01-01&until=2021-01-01",
+              "since=2020-01-02&until=2020-01-01", "period=9d"],
+)  # fmt: skip
+def test_what_cannot_be_is_marked_and_nothing_is_counted(query: str, browser: Client) -> None:
+    page = browser.get(f"{PAGE}?{query}")
+    assert page.status_code == 400
+    assert "is not understood" in page.content.decode()
+
+
+def test_what_no_link_of_ours_asks_is_not_tried(browser: Client) -> None:
+    assert browser.get(f"{PAGE}?client__name__startswith=a").status_code == 302
+
+
+def test_it_costs_the_same_at_any_size(browser: Client, runtime: Runtime) -> None:
+    counts = []
+    for attempts in (1, 12):
+        fill(runtime, attempts)
+        browser.get(PAGE)
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            browser.get(PAGE)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_a_name_from_outside_is_escaped(browser: Client, runtime: Runtime) -> None:
+    fill(runtime, 1)
+    row = Rollup.objects.filter(figure="reason").get()
+    row.pk, row.figure, row.member = None, "device_tag", "<script>x</script>\u202e"
+    row.save(force_insert=True)
+    text = browser.get(PAGE).content.decode()
+    assert "<script>x" not in text
+    assert "&lt;script&gt;x" in text
+    assert "\u202e" not in text
+
+
+def test_a_stranger_does_not_see_it(client: Client) -> None:
+    assert client.get(PAGE).status_code == 302
+    client.force_login(User.objects.create_user("nobody", is_staff=True))
+    assert client.get(PAGE).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 1), (1, 1), (3, 5), (10, 10), (11, 20), (99, 100), (501, 1000)]
+)
+def test_an_axis_ends_at_a_round_number(value: float, top: float) -> None:
+    assert nice_top(value) == top
+
+
+def test_a_share_of_nothing_is_none() -> None:
+    assert percent(1, 0) == "-"
+    assert percent(1, 8) == "12.5 %"
