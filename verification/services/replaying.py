@@ -20,6 +20,7 @@ from verification.lifecycle import State
 from verification.models import PolicyReplay, ReviewPolicy
 from verification.models.fields import load_exact
 from verification.models.policy import ENDED, ReplayState
+from verification.outcomes import Outcome
 from verification.policy.document import Policy
 from verification.policy.judging import Facts, judge
 from verification.selectors.policies import read_document
@@ -176,7 +177,7 @@ def _next_page(row: PolicyReplay, policy: Policy) -> list[Sequence[Any]]:
         since=since,
         until=until,
         before=position,
-        failures=FAILURES,
+        failures=[Outcome(each) for each in FAILURES],
         most=MOST_FAILURES,
         size=PAGE_SIZE,
     )

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import count
+from itertools import count, islice, pairwise
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +12,12 @@ import pytest
 from django.contrib.auth.models import User
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from procrastinate.contrib.django import app
 
 from tests.factories import make_attempt
 from tests.integration.ledger.lives import LIVES, Lives, ahead, attempt
 from tests.integration.policies.changing import document, outcomes, propose, put_in_force
+from verification.jobs import replay_policies
 from verification.lifecycle import State
 from verification.models import PolicyReplay, ReviewPolicy, VerificationAttempt
 from verification.models.policy import ReplayState
@@ -167,7 +169,7 @@ def page(version: int, runtime: Runtime) -> list[Any]:
         since=now - timedelta(days=400),
         until=now,
         before=None,
-        failures=FAILURES,
+        failures=[Outcome(each) for each in FAILURES],
         most=MOST_FAILURES,
         size=1000,
     )
@@ -289,6 +291,42 @@ def test_one_that_was_cancelled_meanwhile_is_not_counted_on(
     assert not continue_replays(runtime=later, monotonic=clock)
     row.refresh_from_db()
     assert (row.state, row.done) == (ReplayState.CANCELLED, 1)
+
+
+def test_two_workers_at_once_count_each_attempt_once(
+    lives: Lives, paula: User, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slices(monkeypatch, 1)
+    for _ in range(3):
+        lives.settled(settlement({"result_code": 1000}))
+    later = ahead(runtime, 1)
+    row = request_replay(version=1, days=1, by=paula, runtime=later)
+    looks = count()
+
+    def clock() -> float:
+        if next(looks) == 2:
+            assert not continue_replays(runtime=later)  # the other one, to the end
+        return 0.0
+
+    assert not continue_replays(runtime=later, monotonic=clock)
+    row.refresh_from_db()
+    assert (row.state, row.done) == (ReplayState.DONE, 3)
+    assert row.result["changes"] == {"approved|approved": 3}
+
+
+def test_the_job_does_it_every_five_seconds(lives: Lives, paula: User, runtime: Runtime) -> None:
+    lives.settled(settlement({"result_code": 1000}))
+    row = request_replay(version=1, days=1, by=paula, runtime=ahead(runtime, 1))
+    replay_policies.func(timestamp=0)
+    row.refresh_from_db()
+    assert (row.state, row.done) == (ReplayState.DONE, 1)
+    [periodic] = (
+        each
+        for each in app.periodic_registry.periodic_tasks.values()
+        if each.task.name == replay_policies.name
+    )
+    times = list(islice(periodic.croniter.all_next(float, start_time=1_700_000_003.0), 50))
+    assert {after - before for before, after in pairwise(times)} == {5.0}
 
 
 def test_asking_twice_is_asking_once(paula: User, dora: User, runtime: Runtime) -> None:
