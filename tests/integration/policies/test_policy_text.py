@@ -81,7 +81,7 @@ CHANGES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "priorities": ({"priorities": {"in_doubt": "urgent"}}, ("Urgent", "High")),
     "time": ({"sla_minutes": {"urgent": 60, "high": 240, "normal": 60}}, ("Normal",)),
     "the lease": ({"lease_minutes": 60}, ("Taking",)),
-    "reason codes": ({"reason_codes": BUILT_IN["reason_codes"][1:]}, ("Reason codes",)),  # type: ignore[index, call-overload]
+    "reason codes": ({"reason_codes": BUILT_IN["reason_codes"][1:]}, ("Reason codes",)),  # type: ignore[index]
 }
 
 
