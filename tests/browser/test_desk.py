@@ -112,6 +112,7 @@ def test_the_list_of_keys_is_true_and_keys_can_be_switched_off(desk: Page) -> No
     desk.goto(DESK)
     desk.keyboard.press("?")
     expect(desk.get_by_role("dialog")).to_contain_text("Take next")
+    expect(desk.get_by_role("dialog")).to_contain_text("Next and previous row")
     desk.get_by_label("Single keys do something here").uncheck()
     desk.keyboard.press("Escape")
     desk.keyboard.press("n")

@@ -27,6 +27,8 @@
   function list() {
     const rows = document.getElementById("keys_list");
     rows.querySelectorAll("[data-made]").forEach((each) => each.remove());
+    const hasRows = Boolean(document.querySelector("[data-rows]"));
+    rows.querySelectorAll("[data-rows-only]").forEach((each) => { each.hidden = !hasRows; });
     for (const each of targets()) {
       const row = document.createElement("div");
       const term = document.createElement("dt");
