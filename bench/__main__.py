@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from bench.csv_export import csv_export
 from bench.latency import submit_latency
-from bench.ledger import ledger_lag, ledger_proof, ledger_submit, ledger_verify
+from bench.ledger import judged_submit, ledger_lag, ledger_proof, ledger_submit, ledger_verify
 from bench.lists import lists
 from bench.memory import submit_memory
 from bench.policy import policy_replay
@@ -24,6 +24,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "memory": submit_memory,
         "csv": csv_export,
         "lists": lists,
+        "judged-submit": judged_submit,
         "ledger-submit": ledger_submit,
         "ledger-lag": ledger_lag,
         "ledger-verify": ledger_verify,

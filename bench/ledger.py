@@ -1,4 +1,4 @@
-"""What the log costs a submission, how soon an entry is in it, how fast all of it is verified."""
+"""What log and judgement cost a submission, how soon an entry is in it, how fast all is checked."""
 
 import json
 import subprocess
@@ -14,6 +14,7 @@ from bench.servers import new_key
 from bench.site import BenchError, Site, background
 
 TARGET_SUBMIT = 0.9
+TARGET_JUDGED = 0.95
 TARGET_LAG_MS = 500.0
 TARGET_AUDIT_PER_S = 200_000.0
 TARGET_ROWS_PER_S = 30_000.0
@@ -29,6 +30,7 @@ IS_DRAINED = "SELECT NOT EXISTS (SELECT FROM verification_ledger_stage)"
 IS_SEALED = "SELECT EXISTS (SELECT FROM verification_ledger_checkpoint)"
 SIZE = "SELECT coalesce(max(index) + 1, 0) FROM verification_ledger_entry"
 ATTEMPTS = "SELECT count(*) FROM verification_attempt"
+JUDGED = "SELECT count(verdict) FROM verification_attempt"
 ENTRIES = "SELECT count(*) FROM verification_ledger_entry WHERE attempt_id IS NOT NULL"
 LAGS = """
     SELECT 1000 * extract(epoch FROM
@@ -78,21 +80,20 @@ class Corridor:
 
 def ledger_submit(site: Site, *, quick: bool) -> list[Finding]:
     """Compare the rates of alternating rounds; the sequencer runs beside, and idles without."""
-    rounds, submissions = (8, 400) if quick else (30, 400)
-    new_key(site)
-    with _sequencer(site), _corridor(site, "ledger") as ours, _corridor(site, "bare") as bare:
-        _round(site, ours, WARM_UP)
-        _round(site, bare, WARM_UP)
-        pairs = []
-        for turn in range(rounds):
-            order = (ours, bare) if turn % 2 else (bare, ours)
-            took = {each: _round(site, each, submissions) for each in order}
-            pairs.append((took[ours], took[bare]))
-    _check_cut(site, WARM_UP + rounds * submissions)
-    ratio = median(took.per_s / plain.per_s for took, plain in pairs)
-    with_log, without = (_describe(side) for side in zip(*pairs, strict=True))
-    detail = f"{with_log}; without {without}"
-    return [Finding("submissions with the log", ratio, "x", TARGET_SUBMIT, detail, at_least=True)]
+    found = _compare(site, "bare", "submissions with the log", TARGET_SUBMIT, quick=quick)
+    attempts, entries = _one(site, ATTEMPTS), _one(site, ENTRIES)
+    if attempts != entries:
+        raise BenchError(f"{attempts} attempts of both sides have {entries} entries")
+    return [found]
+
+
+def judged_submit(site: Site, *, quick: bool) -> list[Finding]:
+    """Compare the rates of alternating rounds, with and without a judgement."""
+    found = _compare(site, "unjudged", "submissions, judged", TARGET_JUDGED, quick=quick)
+    attempts, judged = _one(site, ATTEMPTS), _one(site, JUDGED)
+    if attempts != 2 * judged:
+        raise BenchError(f"{judged} attempts of {attempts} of both sides are judged")
+    return [found]
 
 
 def ledger_lag(site: Site, *, quick: bool) -> list[Finding]:
@@ -181,11 +182,21 @@ def _round(site: Site, side: Corridor, submissions: int) -> Took:
     return took
 
 
-def _check_cut(site: Site, submissions: int) -> None:
-    """Make sure that one side left two entries of each attempt and the other one none."""
-    attempts, entries = _one(site, ATTEMPTS), _one(site, ENTRIES)
-    if (attempts, entries) != (2 * submissions, 2 * submissions):
-        raise BenchError(f"{attempts} attempts of both sides have {entries} entries")
+def _compare(site: Site, other: str, name: str, target: float, *, quick: bool) -> Finding:
+    """Let both sides submit in turn, one of them with something cut out: bench/corridor.py."""
+    rounds, submissions = (8, 400) if quick else (30, 400)
+    new_key(site)
+    with _sequencer(site), _corridor(site, "ledger") as ours, _corridor(site, other) as bare:
+        _round(site, ours, WARM_UP)
+        _round(site, bare, WARM_UP)
+        pairs = []
+        for turn in range(rounds):
+            order = (ours, bare) if turn % 2 else (bare, ours)
+            took = {each: _round(site, each, submissions) for each in order}
+            pairs.append((took[ours], took[bare]))
+    ratio = median(took.per_s / plain.per_s for took, plain in pairs)
+    whole, without = (_describe(side) for side in zip(*pairs, strict=True))
+    return Finding(name, ratio, "x", target, f"{whole}; without {without}", at_least=True)
 
 
 def _describe(rounds: Sequence[Took]) -> str:

@@ -41,7 +41,7 @@ class Reader:
 
     def _line(self) -> bytes:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line: bytes = self._process.stdout.readline()
         if not line:
             raise BenchError("the reader of pages has ended")
         return line
