@@ -19,6 +19,7 @@ def policy_replay(site: Site, *, quick: bool) -> list[Finding]:
     ):
         took = json.loads(site.child("replay", json.dumps(changes)))
         target = TARGET_S if not (quick or changes) else None
-        detail = f"{took['done']:,} attempts, {took['flips']:,} differ, slices end to end"
+        work = f"{took['processor_s']:.1f} s of the worker's processor time"
+        detail = f"{took['done']:,} attempts, {took['flips']:,} differ, {work}"
         findings.append(Finding(name, took["seconds"], "s", target, detail))
     return findings
