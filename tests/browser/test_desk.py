@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.factories import make_attempt, make_client, make_session
 from tests.integration.desk.waiting import DUTIES, make_person, make_review
@@ -172,6 +172,26 @@ def test_two_officers_meet_at_one_review(desk: Page) -> None:
     )  # fmt: skip
     desk.goto(f"{ATTEMPTS}{review.pk}/")
     expect(desk.locator("#review")).to_contain_text("Decided by olga")
+
+
+def test_all_of_it_works_without_script(desk: Page, browser: Browser, live_server: Any) -> None:
+    review = _queue()[1]
+    context = browser.new_context(
+        base_url=live_server.url, java_script_enabled=False,
+        storage_state=desk.context.storage_state(),
+    )  # fmt: skip
+    tab = context.new_page()
+    tab.goto(DESK)
+    expect(tab.get_by_role("button", name="Keys")).to_be_hidden()
+    tab.get_by_role("link", name="LOAN-2").click()
+    tab.get_by_role("button", name="Take it").click()
+    tab.locator("#review").get_by_role("radio", name="Try again").check()
+    tab.locator("#decide_code").select_option("retry:poor_capture")
+    tab.get_by_role("button", name="Decide", exact=True).click()
+    expect(tab.get_by_text("Your decision is on record.")).to_be_visible()
+    review.refresh_from_db()
+    assert review.reason_code == "poor_capture"
+    context.close()
 
 
 def test_many_are_decided_by_keyboard(desk: Page) -> None:

@@ -175,7 +175,8 @@ def _review(
         and "second_review" in may
         and review.decided_by_id != person.pk,
         "glass_waits": _waits_for_glass(review, steps),
-        "can_take": works and not _is_decided(review),
+        "can_take": works and (is_open or (is_proposed and "second_review" in may and not is_own)),
+        "can_snooze": works and not _is_decided(review),
         "can_steer": "assign_review" in may and not _is_decided(review),
         "people": _people(review) if "assign_review" in may and not _is_decided(review) else [],
         "priorities": [(each.name.lower(), PRIORITIES[each][0]) for each in Priority],

@@ -1,6 +1,7 @@
 """The desk: what waits for people, the next one to take, and every act on one of them."""
 
 import re
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
@@ -31,9 +32,10 @@ from verification.admin.review_desk import desk_address, doors, mention_rows, re
 from verification.admin.review_listing import ReviewFilterForm, found_for, list_reviews, way_back
 from verification.admin.review_panel import Trouble, choices_now
 from verification.models import Review, VerificationAttempt
+from verification.models.review import ReviewState
 from verification.selectors.colleagues import colleagues
 from verification.selectors.record import client_names
-from verification.selectors.reviews import queue_counts, unseen_mentions
+from verification.selectors.reviews import ReviewFilter, queue_counts, unseen_mentions
 from verification.selectors.saved_filters import saved_filters
 from verification.services.errors import ServiceError, UnknownAttemptError, UnknownReviewError
 from verification.services.mentions import see_mentions
@@ -190,12 +192,14 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
             return HttpResponseRedirect(desk_address())
         request.session["desk"] = kept = urlencode(form.given)
         try:
-            review = take_next(by=person, runtime=get_runtime(), which=form.which(person.pk))
+            review = take_next(by=person, runtime=get_runtime(), which=_for(person, form))
         except ServiceError as error:
             return self._refusal(request, error)
         if review is None:
             messages.info(request, _("Nothing of this list is free for you now."))
             return HttpResponseRedirect(f"{desk_address()}?{kept}")
+        if request.POST.get("current") == str(review.pk):
+            messages.info(request, _("This one is still yours: decide, snooze or give it back."))
         return HttpResponseRedirect(attempt_address(review.pk))
 
     def _refused(
@@ -225,6 +229,14 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
 
 def _form(data: QueryDict) -> ReviewFilterForm:
     return ReviewFilterForm(data, client_names(), colleagues())
+
+
+def _for(person: AbstractUser, form: ReviewFilterForm) -> ReviewFilter:
+    """Return the filter, without proposals for who may not agree to them."""
+    which = form.which(person.pk)
+    if which.state is None and not person.has_perm("verification.second_review"):
+        return replace(which, state=ReviewState.OPEN)
+    return which
 
 
 def _person(request: HttpRequest) -> AbstractUser:

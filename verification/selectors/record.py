@@ -35,7 +35,6 @@ LIST_COLUMNS = (
         for rate in ("1e3", "1e4", "1e5", "1e6")
     ),
 )  # fmt: skip
-RELATED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +114,6 @@ def find_attempt(attempt_id: UUID) -> VerificationAttempt | None:
         .prefetch_related(Prefetch("evidence", queryset=evidence))
         .filter(pk=attempt_id)
         .first()
-    )
-
-
-def related_attempts(attempt: VerificationAttempt) -> list[VerificationAttempt]:
-    """Return the newest other attempts of the same subject or business number."""
-    same = Q(pk__in=())
-    if attempt.subject:
-        same |= Q(subject=attempt.subject)
-    if attempt.biz_no:
-        same |= Q(biz_no=attempt.biz_no)
-    return list(
-        listed_attempts()
-        .filter(same)
-        .exclude(pk=attempt.pk)
-        .order_by("-created_at", "-id")[:RELATED]
     )
 
 

@@ -164,6 +164,26 @@ def test_taking_the_next_keeps_to_the_filter(officer: User) -> None:
     assert none.request["QUERY_STRING"] == "reason=in_doubt"
 
 
+def test_who_still_has_one_is_told_so_instead_of_given_another(officer: User) -> None:
+    review = make_review()
+    make_review(biz_no="LOAN-2", due_at=datetime.now(UTC) + timedelta(days=2))
+    browser = signed_in(officer)
+    browser.post(f"{DESK}next/", {"query": ""})
+    again = browser.post(f"{DESK}next/", {"query": "", "current": review.pk}, follow=True)
+    assert again.redirect_chain[-1][0] == f"{ATTEMPTS}{review.pk}/"
+    assert "This one is still yours" in _words(again.content.decode())
+
+
+def test_a_proposal_is_next_only_for_who_may_agree(officer: User, approver: User) -> None:
+    review = make_review(needs_second=True)
+    _act(signed_in(make_person("olga", "officer")), review, "decide", **_decision())
+    browser = signed_in(officer)
+    assert browser.post(f"{DESK}next/", {"query": ""}).headers["Location"].startswith(DESK)
+    assert "Take it" not in _page(browser, f"{ATTEMPTS}{review.pk}/")
+    taken = signed_in(approver).post(f"{DESK}next/", {"query": ""})
+    assert taken.headers["Location"] == f"{ATTEMPTS}{review.pk}/"
+
+
 def test_two_people_decide_where_two_are_due(officer: User, approver: User) -> None:
     review = make_review(needs_second=True)
     mine, theirs = signed_in(officer), signed_in(approver)
