@@ -39,12 +39,25 @@ FORGET = """
     USING unnest(%(hours)s::timestamptz[], %(clients)s::uuid[]) AS t (hour, client_id)
     WHERE r.hour = t.hour AND r.client_id = t.client_id
 """
+# Attempts that are alike are put together first: a busy hour has hundreds of thousands of
+# attempts, and few hundred kinds of them to take apart.
 COUNT = """
+    WITH alike AS (
+        SELECT t.hour, t.client_id, a.region, a.state, a.outcome, a.verdict, a.reasons,
+            a.result_code, a.result_message, a.http_status, a.error_code, a.is_attack, a.billable,
+            a.device_tags, a.verify_tags,
+            CASE WHEN a.state = 'answered' AND a.settled_at >= a.sent_at THEN width_bucket(
+                extract(epoch FROM a.settled_at - a.sent_at) * 1000, %(latency)s::numeric[])
+                END AS bucket,
+            count(*) AS number
+        FROM unnest(%(hours)s::timestamptz[], %(clients)s::uuid[]) AS t (hour, client_id)
+        JOIN verification_attempt AS a ON a.client_id = t.client_id
+            AND a.created_at >= t.hour AND a.created_at < t.hour + interval '1 hour'
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
+    )
     INSERT INTO verification_rollup (hour, client_id, region, figure, member, count)
-    SELECT t.hour, t.client_id, a.region, f.figure, left(f.member, 200), count(*)
-    FROM unnest(%(hours)s::timestamptz[], %(clients)s::uuid[]) AS t (hour, client_id)
-    JOIN verification_attempt AS a ON a.client_id = t.client_id
-        AND a.created_at >= t.hour AND a.created_at < t.hour + interval '1 hour'
+    SELECT a.hour, a.client_id, a.region, f.figure, left(f.member, 200), sum(a.number)
+    FROM alike AS a
     CROSS JOIN LATERAL (
         VALUES ('state', a.state), ('outcome', a.outcome), ('verdict', a.verdict),
             ('result', a.result_code || ' ' || a.result_message),
@@ -53,10 +66,8 @@ COUNT = """
             ('billable', CASE
                 WHEN a.state <> 'answered' THEN NULL WHEN a.billable THEN 'yes'
                 WHEN NOT a.billable THEN 'no' ELSE 'unknown' END),
-            ('latency', CASE WHEN a.state = 'answered' AND a.settled_at >= a.sent_at THEN
-                coalesce((%(latency)s::int[])[1 + width_bucket(
-                    extract(epoch FROM a.settled_at - a.sent_at) * 1000,
-                    %(latency)s::numeric[])]::text, 'more') END)
+            ('latency', CASE WHEN a.bucket IS NOT NULL THEN
+                coalesce((%(latency)s::int[])[1 + a.bucket]::text, 'more') END)
         UNION ALL SELECT 'reason', unnest(a.reasons)
         UNION ALL SELECT 'device_tag', key FROM jsonb_each(
             CASE WHEN jsonb_typeof(a.device_tags) = 'object' THEN a.device_tags END)
@@ -66,7 +77,7 @@ COUNT = """
             WHERE value NOT IN ('0', 'false', 'null', '""')
     ) AS f (figure, member)
     WHERE f.member IS NOT NULL AND (f.figure <> 'error' OR a.error_code IS NOT NULL)
-    GROUP BY t.hour, t.client_id, a.region, f.figure, left(f.member, 200)
+    GROUP BY a.hour, a.client_id, a.region, f.figure, left(f.member, 200)
 """
 
 Report = Callable[[int, int], None]
