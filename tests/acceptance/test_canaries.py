@@ -133,7 +133,7 @@ class Service:
     def _answers(self) -> bool:
         try:
             return self.call("GET", "/readyz").status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def end(self, number: signal.Signals) -> None:

@@ -181,6 +181,6 @@ def _wait_until_ready(url: str, web: subprocess.Popen[bytes], log: Path) -> None
             with closing(requests.get(f"{url}/readyz", timeout=5)) as answer:
                 if answer.status_code == 200:
                     return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.1)
     raise AssertionError(f"the web process did not get ready:\n{log.read_text()}")

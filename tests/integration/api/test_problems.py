@@ -161,7 +161,7 @@ def wait_until_alive(url: str) -> None:
     while time.monotonic() < end:
         try:
             assert requests.get(f"{url}/healthz", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.1)
         else:
             return
