@@ -145,6 +145,7 @@ def test_a_review_taken_away_is_missed(review: Review, runtime: Runtime) -> None
 def test_a_review_that_nothing_asked_for_is_found(lives: Lives, runtime: Runtime) -> None:
     attempt = VerificationAttempt.objects.get(pk=lives.submitted("ONB-1", verbose="1"))
     assert attempt.verdict == "approved"
+    assert attempt.settled_at is not None
     Review.objects.create(
         attempt=attempt, client=attempt.client, reasons=[], needs_second=True, state="open",
         round=1, priority=3, opened_at=attempt.settled_at, due_at=attempt.settled_at,

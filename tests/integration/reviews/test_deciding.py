@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
@@ -184,7 +185,7 @@ def test_what_was_never_judged_is_not_reopened(approver: User, noon: Runtime) ->
         reviews.reopen(attempt_id=NOBODY, note="Why not.", by=approver, runtime=noon)
 
 
-NOBODY = "01941f29-a3fa-7aab-8323-8922bcc25a6f"
+NOBODY = UUID("01941f29-a3fa-7aab-8323-8922bcc25a6f")
 
 
 def test_broken_glass_is_loud_and_has_to_be_looked_at(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -249,7 +250,7 @@ def test_one_decision_on_many_is_looked_at_first_and_each_is_a_step(
     plain, flagged, taken = make_review(), make_review(needs_second=True), make_review()
     review_queue.take(attempt_id=taken.pk, by=colleague, runtime=noon)
     chosen = [plain.pk, flagged.pk, taken.pk, plain.pk, make_attempt("verified").pk]
-    common = {"decision": Decision.APPROVED, "reason_code": "same_person"}
+    common: dict[str, Any] = {"decision": Decision.APPROVED, "reason_code": "same_person"}
     before = preview_bulk(attempt_ids=chosen, by=officer, runtime=noon, **common)
     assert ReviewStep.objects.count() == 0
     after = decide_bulk(attempt_ids=chosen, by=officer, runtime=noon, note="One case.", **common)
@@ -264,7 +265,12 @@ def test_one_decision_on_many_is_looked_at_first_and_each_is_a_step(
 def test_what_is_shared_brings_attempts_together() -> None:
     client = make_client()
     raised = {"is_root": 1}
-    said = {"client": client, "policy_version": 1, "verdict": "review", "reasons": ["device_tag"]}
+    said: dict[str, Any] = {
+        "client": client,
+        "policy_version": 1,
+        "verdict": "review",
+        "reasons": ["device_tag"],
+    }
     one = make_attempt("verified", device_tags=raised, subject="s", biz_no="b", **said)
     same_subject = make_attempt("verified", client=client, subject="s")
     same_number = make_attempt("verified", client=client, biz_no="b")
