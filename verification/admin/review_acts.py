@@ -19,6 +19,7 @@ from verification.services import review_queue, reviews
 from verification.services.errors import BadDecisionError, BadReasonError
 from verification.services.runtime import Runtime, get_runtime
 
+GLASS = "break-glass"
 NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 SNOOZES = {"1h": timedelta(hours=1), "4h": timedelta(hours=4), "1d": timedelta(days=1)}
 
@@ -169,7 +170,7 @@ ACTS: Mapping[str, Callable[[Posted], str]] = MappingProxyType(
         "second": _second,
         "return": _give_back,
         "reopen": _reopen,
-        "break-glass": _break_glass,
+        GLASS: _break_glass,
         "review-glass": _review_glass,
         "note": _note,
         "snooze": _snooze,

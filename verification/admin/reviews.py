@@ -26,7 +26,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from verification.admin.attempts import AttemptAdmin, attempt_address
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.refusals import status_of
-from verification.admin.review_acts import ACTS, Posted
+from verification.admin.review_acts import ACTS, GLASS, Posted
 from verification.admin.review_bulk import bulk_context, read_bulk
 from verification.admin.review_desk import desk_address, doors, mention_rows, review_rows
 from verification.admin.review_listing import ReviewFilterForm, found_for, list_reviews, way_back
@@ -62,6 +62,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
             path("bulk/", wrap(self.bulk_view), name=f"{NAME}_bulk"),
             path("filters/save/", wrap(self.save_view), name=f"{NAME}_save"),
             path("filters/<int:filter_id>/", wrap(self.filter_view), name=f"{NAME}_filter"),
+            path(f"<uuid:record_id>/{GLASS}/", wrap(self.glass_view), name=f"{NAME}_glass"),
             path("<uuid:record_id>/<slug:act>/", wrap(self.act_view), name=f"{NAME}_act"),
             *super().get_urls(),
         ]
@@ -109,18 +110,12 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         """
         if act not in ACTS:
             raise Http404("There is no such act.")
-        if refused := _unless_posted(request):
-            return refused
-        try:
-            done = ACTS[act](Posted(record_id, _person(request), request.POST))
-        except GONE as error:
-            raise Http404(str(error)) from error
-        except ServiceError as error:
-            return self._refused(request, record_id, act, error)
-        messages.success(request, done)
-        if request.POST.get("then") == "next":
-            return self._next(request, request.session.get("desk", ""))
-        return HttpResponseRedirect(attempt_address(record_id))
+        return self._act(request, record_id, act)
+
+    @method_decorator(sensitive_post_parameters("note"))
+    def glass_view(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
+        """Decide alone where two people are due."""
+        return self._act(request, record_id, GLASS)
 
     @method_decorator(sensitive_post_parameters("note"))
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
@@ -184,6 +179,20 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         except ServiceError as error:
             return self._refusal(request, error)
         return HttpResponseRedirect(desk_address())
+
+    def _act(self, request: HttpRequest, record_id: UUID, act: str) -> HttpResponse:
+        if refused := _unless_posted(request):
+            return refused
+        try:
+            done = ACTS[act](Posted(record_id, _person(request), request.POST))
+        except GONE as error:
+            raise Http404(str(error)) from error
+        except ServiceError as error:
+            return self._refused(request, record_id, act, error)
+        messages.success(request, done)
+        if request.POST.get("then") == "next":
+            return self._next(request, request.session.get("desk", ""))
+        return HttpResponseRedirect(attempt_address(record_id))
 
     def _next(self, request: HttpRequest, query: str) -> HttpResponse:
         form = _form(QueryDict(query))
