@@ -172,6 +172,7 @@ def insert_attempts(rows: int, *, every: int = 1) -> None:
             for statement in (REVIEWS, STEPS, EVIDENCE):
                 cursor.execute(statement, values)
         _insert_keys(cursor, every)
+        cursor.execute("DROP TABLE bench_kind")
         cursor.execute("VACUUM (ANALYZE)")
 
 
@@ -215,6 +216,7 @@ def _unindexed(cursor: CursorWrapper) -> Iterator[None]:
     cursor.execute("SET maintenance_work_mem = '512MB'")
     for _, definition in indexes:
         cursor.execute(definition)
+    cursor.execute("RESET maintenance_work_mem")
 
 
 def _insert_keys(cursor: CursorWrapper, every: int) -> None:
