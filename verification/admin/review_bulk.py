@@ -13,6 +13,7 @@ from verification.admin.fragments import text
 from verification.admin.review_acts import read_decision
 from verification.admin.review_desk import NO_NUMBER
 from verification.admin.review_fragments import decided_pill
+from verification.admin.review_panel import code_label
 from verification.models.review import ReviewState
 from verification.policy.terms import Decision
 from verification.services.errors import BadReasonError
@@ -55,6 +56,7 @@ def bulk_context(bulk: Bulk, asked: Asked) -> dict[str, Any]:
         "counts": {"decided": bulk.decided, "proposed": bulk.proposed, "refused": bulk.refused},
         "can_go_on": bulk.decided + bulk.proposed > 0,
         "decision": decided_pill(asked.chosen["decision"]),
+        "reason": code_label(asked.chosen["reason_code"]),
         "asked": asked,
     }
 

@@ -111,6 +111,13 @@ def choices_now() -> list[Choice]:
     ]
 
 
+def code_label(code: str) -> str:
+    """Return what the policy in force calls a reason code; one that it does not know as it is."""
+    found = policy_in_force()
+    labels = {each.code: each.label for each in found.policy.reason_codes} if found else {}
+    return plain(labels.get(code, code))
+
+
 def _policy_of(attempt: VerificationAttempt) -> Policy | None:
     version = find_version(attempt.policy_version) if attempt.policy_version else None
     return read_document(version.document) if version else None
@@ -209,7 +216,7 @@ def _decision(review: Review, steps: list[ReviewStep]) -> dict[str, Any] | None:
         return None
     return {
         "pill": decided_pill(review.decision),
-        "code": _code_label(review.reason_code or ""),
+        "code": code_label(review.reason_code or ""),
         "proposed_by": text(review.proposed_by.get_username()) if review.proposed_by else None,
         "proposed_at": moment(review.proposed_at) if review.proposed_at else None,
         "decided_by": text(review.decided_by.get_username()) if review.decided_by else None,
@@ -221,12 +228,6 @@ def _decision(review: Review, steps: list[ReviewStep]) -> dict[str, Any] | None:
 def _explains(step: ReviewStep, review: Review) -> bool:
     deciding = {StepKind.PROPOSED, StepKind.DECIDED, StepKind.GLASS_BROKEN}
     return step.round == review.round and step.kind in deciding and bool(step.note)
-
-
-def _code_label(code: str) -> str:
-    found = policy_in_force()
-    labels = {each.code: each.label for each in found.policy.reason_codes} if found else {}
-    return plain(labels.get(code, code))
 
 
 def _people(review: Review) -> list[tuple[str, str, bool]]:

@@ -350,7 +350,8 @@ def test_many_are_looked_at_before_one_decision_is_taken_on_them(
     page = _words(browser.post(f"{DESK}bulk/", {**form, "note": "all of them"}).content.decode())
     for words in (
         "You would decide it", "You would propose it: a second person must agree",
-        "Refused: amir works on it until", "1 decided", "1 waits for a second person", "1 refused",
+        "Refused: amir works on it until", "1 would be decided", "1 would be proposed",
+        "1 would be refused", "Other: see the note", "all of them",
     ):  # fmt: skip
         assert words in page
     assert not ReviewStep.objects.exists()
