@@ -53,8 +53,10 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "verification.admin.middleware.ActingStaffMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "verification.admin.session_limits.SessionLimitsMiddleware",
+    "verification.admin.preferences.PreferenceMiddleware",
+    "verification.admin.middleware.ActingStaffMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -130,6 +132,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文"), ("id", "Bahasa Indonesia")]
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 USE_TZ = True
 
@@ -195,6 +198,8 @@ VERIFICATION: dict[str, Any] = {
     "DATABASE_ROLE": DATABASE_ROLE,
     "REVEALS_PER_HOUR": env.int("VERIFICATION_REVEALS_PER_HOUR", 30),
     "POLICY_FILE": env.str("VERIFICATION_POLICY_FILE", ""),
+    "SESSION_IDLE_S": env.float("VERIFICATION_SESSION_IDLE_S", 1800.0),
+    "SESSION_ABSOLUTE_S": env.float("VERIFICATION_SESSION_ABSOLUTE_S", 43200.0),
 }
 
 LOGGING: dict[str, Any] = {

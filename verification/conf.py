@@ -55,6 +55,8 @@ class Conf:
     ledger_checkpoint_s: float = 30.0
     reveals_per_hour: int = 30
     policy_file: Path | None = None
+    session_idle_s: float = 1800.0
+    session_absolute_s: float = 43200.0
     database_role: str = "owner"
 
     def __post_init__(self) -> None:
@@ -67,6 +69,8 @@ class Conf:
             "faceid_pool_size",
             "ledger_checkpoint_s",
             "reveals_per_hour",
+            "session_idle_s",
+            "session_absolute_s",
         ):
             if getattr(self, name) <= 0:
                 raise ImproperlyConfigured(f"VERIFICATION['{name.upper()}'] must be above zero")

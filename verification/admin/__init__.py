@@ -10,10 +10,13 @@ from verification.admin import (
     dashboard,
     erasures,
     log,
+    login,
     policies,
+    preferences,
     reveals,
     reviews,
     sessions,
+    staff,
 )
 
 __all__ = [
@@ -23,8 +26,11 @@ __all__ = [
     "dashboard",
     "erasures",
     "log",
+    "login",
     "policies",
+    "preferences",
     "reveals",
     "reviews",
     "sessions",
+    "staff",
 ]

@@ -16,6 +16,7 @@ from verification.admin import facts
 from verification.admin.facts import Fact
 from verification.admin.fragments import brief_moment, code, moment, text
 from verification.admin.readonly import READING, ReadOnlyAdmin
+from verification.admin.reauth import requires_fresh_login
 from verification.admin.refusals import status_of
 from verification.models import Erasure
 from verification.models.erasure import Decision, LegalBasis
@@ -123,6 +124,7 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
         messages.success(request, "The request is on record. Somebody else must decide on it.")
         return HttpResponseRedirect(_attempt_address(attempt_id))
 
+    @requires_fresh_login
     def decide_view(self, request: HttpRequest, erasure_id: UUID) -> HttpResponse:
         """Approve or refuse a request."""
         if refused := _unless_posted(request, "decide_erasure"):

@@ -22,6 +22,7 @@ from verification.admin.policy_form import PasteForm, PolicyForm, fields_of
 from verification.admin.policy_text import differences, sections
 from verification.admin.policy_wording import STATES
 from verification.admin.readonly import READING, ReadOnlyAdmin
+from verification.admin.reauth import requires_fresh_login
 from verification.admin.refusals import status_of
 from verification.admin.replay_pages import DAYS, replay_context, replay_rows
 from verification.models import ReviewPolicy
@@ -153,6 +154,7 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
         document = paste.cleaned_data["document"].encode()
         return self._propose(request, paste, document, paste, fields=form)
 
+    @requires_fresh_login
     def decide_view(self, request: HttpRequest, version: int) -> HttpResponse:
         """Put a version in force, or refuse it."""
         if refused := self._unless_posted(request, DECIDE):

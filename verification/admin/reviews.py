@@ -25,6 +25,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from verification.admin.attempts import AttemptAdmin, attempt_address
 from verification.admin.readonly import ReadOnlyAdmin
+from verification.admin.reauth import requires_fresh_login
 from verification.admin.refusals import status_of
 from verification.admin.review_acts import ACTS, GLASS, Posted
 from verification.admin.review_bulk import bulk_context, read_bulk
@@ -113,6 +114,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         return self._act(request, record_id, act)
 
     @method_decorator(sensitive_post_parameters("note"))
+    @requires_fresh_login
     def glass_view(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
         """Decide alone where two people are due."""
         return self._act(request, record_id, GLASS)
