@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.contrib.auth import get_user_model
 from django.db.models.signals import post_migrate
 
 
@@ -29,5 +30,11 @@ def _make_roles(*, app_config: AppConfig, using: str, **_: Any) -> None:
 
     from verification.services.roles import ensure_roles  # noqa: PLC0415  (the same)
 
-    create_permissions(app_config, verbosity=0, using=using)
+    for each in (app_config, *_of_accounts()):
+        create_permissions(each, verbosity=0, using=using)
     ensure_roles()
+
+
+def _of_accounts() -> set[AppConfig]:
+    user = get_user_model()._meta.app_label  # noqa: SLF001 - Django's documented API
+    return {apps.get_app_config(each) for each in ("auth", user)}

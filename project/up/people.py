@@ -11,9 +11,8 @@ from django.db import transaction
 from verification.models import ApiClient
 from verification.models.client import Scope
 from verification.services.clients import create_client, issue_bearer_key, revoke_key
-from verification.services.roles import ensure_roles
+from verification.services.roles import ROLES, ensure_roles
 
-ROLES = ("officer", "approver", "auditor")
 CLIENT_NAME = "demo-onboarding"
 RUN_KEY_LIFE = timedelta(hours=1)
 

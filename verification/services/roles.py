@@ -3,19 +3,24 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.db.models import Q
 
-RECORDS = (
-    "verificationattempt", "verificationsession", "apiclient", "apikey", "evidence",
-    "ledgerentry", "ledgercheckpoint", "ledgerverification", "review", "reviewpolicy", "rollup",
+OPERATION = ("verificationattempt", "verificationsession", "apiclient", "apikey", "rollup")
+DECISIONS = (
+    *OPERATION, "ledgerentry", "ledgercheckpoint", "ledgerverification", "review", "reviewpolicy",
 )  # fmt: skip
+RECORDS = (*DECISIONS, "evidence")
 
 ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "officer": RECORDS,
         "approver": RECORDS,
         "auditor": RECORDS,
+        "engineer": OPERATION,
+        "administrator": DECISIONS,
     }
 )
 """Each role and the models it may view. No role may add, change or delete a record."""
@@ -26,26 +31,43 @@ DUTIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "officer": (*REGISTERS, "reveal_evidence", "request_erasure", "work_review"),
         "approver": (
             *REGISTERS, "reveal_evidence", "request_erasure", "decide_erasure", "work_review",
-            "second_review", "assign_review", "reopen_review", "propose_policy", "decide_policy",
+            "second_review", "assign_review", "reopen_review", "decide_policy",
         ),
         "auditor": REGISTERS,
+        "engineer": (),
+        "administrator": ("assign_review", "break_glass", "propose_policy", "decide_policy"),
     }
 )  # fmt: skip
 """What each role may do with evidence, reviews and policies, and that it may read who did what."""
+
+STAFF: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"administrator": ("view_user", "add_user", "change_user", "view_group")}
+)
+"""What a role may do with accounts. None may change what a role includes, or delete an account."""
+
+
+def permissions_of(role: str) -> tuple[str, ...]:
+    """Return the names of all permissions that a role has."""
+    return (*(f"view_{model}" for model in ROLES[role]), *DUTIES[role], *STAFF.get(role, ()))
 
 
 def ensure_roles() -> None:
     """Make the groups and give them their permissions; safe to repeat.
 
-    Permissions that an operator added to a group stay. The permissions of our models must exist
-    (Django makes them after `migrate`).
+    Permissions that an operator added to a group stay. The permissions of our models, of accounts
+    and of groups must exist (Django makes them after `migrate`).
     """
     with transaction.atomic():
-        for role, models in ROLES.items():
+        for role in ROLES:
             group, _ = Group.objects.get_or_create(name=role)
-            codenames = [*(f"view_{model}" for model in models), *DUTIES[role]]
-            group.permissions.add(
-                *Permission.objects.filter(
-                    content_type__app_label="verification", codename__in=codenames
-                )
-            )
+            group.permissions.add(*_stored(role))
+
+
+def _stored(role: str) -> list[Permission]:
+    """Read a role's permissions; models of other apps may have some of the same name."""
+    user = get_user_model()._meta  # noqa: SLF001 - Django's documented API
+    ours = Q(content_type__app_label="verification")
+    accounts = Q(content_type__app_label=user.app_label, content_type__model=user.model_name)
+    groups = Q(content_type__app_label="auth", content_type__model="group")
+    named = Q(codename__in=permissions_of(role))
+    return list(Permission.objects.filter(named & (ours | accounts | groups)))

@@ -1,0 +1,129 @@
+"""Everyone at every door of the admin: a table, and no door without a row."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.http import HttpResponseBase
+from django.test import Client
+
+from tests.integration.people.doors import doors
+from verification.services.roles import ROLES
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOBODY: frozenset[str] = frozenset()
+APPROVERS = frozenset({"approver"})
+ADMINS = frozenset({"administrator"})
+POLICY = APPROVERS | ADMINS
+OFFICERS = APPROVERS | {"officer"}
+REVIEWING = OFFICERS | {"auditor"}
+DECIDING = REVIEWING | ADMINS
+ROLES_ALL = frozenset(ROLES)
+STAFF = ROLES_ALL | {"no role"}
+
+DOORS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "index": (STAFF, STAFF),
+    "login": (STAFF, STAFF),
+    "password_change_done": (STAFF, STAFF),
+    "autocomplete": (NOBODY, STAFF),
+    "view_on_site": (STAFF, STAFF),
+    "procrastinate_procrastinatejob_changelist": (NOBODY, NOBODY),
+    "procrastinate_procrastinatejob_add": (NOBODY, NOBODY),
+    "procrastinate_procrastinatejob_history": (STAFF, STAFF),
+    "procrastinate_procrastinatejob_delete": (NOBODY, NOBODY),
+    "procrastinate_procrastinatejob_change": (NOBODY, NOBODY),
+    "verification_reveal_changelist": (REVIEWING, REVIEWING),
+    "verification_erasure_request": (OFFICERS, OFFICERS),
+    "verification_erasure_decide": (APPROVERS, APPROVERS),
+    "verification_erasure_certificate": (REVIEWING, REVIEWING),
+    "verification_erasure_changelist": (REVIEWING, REVIEWING),
+    "verification_erasure_change": (REVIEWING, REVIEWING),
+    "verification_verificationattempt_verify": (ROLES_ALL, ROLES_ALL),
+    "verification_verificationattempt_changelist": (ROLES_ALL, ROLES_ALL),
+    "verification_verificationattempt_change": (ROLES_ALL, ROLES_ALL),
+    "verification_apiclient_changelist": (ROLES_ALL, ROLES_ALL),
+    "verification_apiclient_change": (ROLES_ALL, ROLES_ALL),
+    "verification_rollup_changelist": (ROLES_ALL, ROLES_ALL),
+    "verification_ledgerentry_changelist": (DECIDING, DECIDING),
+    "verification_ledgerentry_change": (DECIDING, DECIDING),
+    "verification_ledgercheckpoint_changelist": (DECIDING, DECIDING),
+    "verification_ledgercheckpoint_change": (DECIDING, DECIDING),
+    "verification_reviewpolicy_propose": (ADMINS, ADMINS),
+    "verification_reviewpolicy_paste": (ADMINS, ADMINS),
+    "verification_reviewpolicy_decide": (POLICY, POLICY),
+    "verification_reviewpolicy_withdraw": (ADMINS, ADMINS),
+    "verification_reviewpolicy_try": (POLICY, POLICY),
+    "verification_reviewpolicy_replay": (DECIDING, DECIDING),
+    "verification_reviewpolicy_cancel": (POLICY, POLICY),
+    "verification_reviewpolicy_changelist": (DECIDING, DECIDING),
+    "verification_reviewpolicy_change": (DECIDING, DECIDING),
+    "verification_preference": (STAFF, STAFF),
+    "verification_reauth": (STAFF, STAFF),
+    "verification_evidence_reveal": (OFFICERS, OFFICERS),
+    "verification_review_next": (DECIDING, OFFICERS),
+    "verification_review_mentions": (DECIDING, DECIDING),
+    "verification_review_bulk": (DECIDING, DECIDING),
+    "verification_review_save": (DECIDING, DECIDING),
+    "verification_review_filter": (DECIDING, DECIDING),
+    "verification_review_act": (DECIDING, DECIDING),
+    "verification_review_glass": (DECIDING, DECIDING),
+    "verification_review_changelist": (DECIDING, DECIDING),
+    "verification_review_change": (DECIDING, DECIDING),
+    "verification_verificationsession_changelist": (ROLES_ALL, ROLES_ALL),
+    "verification_verificationsession_change": (ROLES_ALL, ROLES_ALL),
+    "auth_user_password_change": (ADMINS, ADMINS),
+    "auth_user_changelist": (ADMINS, ADMINS),
+    "auth_user_add": (ADMINS, ADMINS),
+    "auth_user_history": (STAFF, STAFF),
+    "auth_user_delete": (NOBODY, NOBODY),
+    "auth_user_change": (ADMINS, ADMINS),
+    "auth_group_changelist": (ADMINS, ADMINS),
+    "auth_group_add": (NOBODY, NOBODY),
+    "auth_group_history": (STAFF, STAFF),
+    "auth_group_delete": (NOBODY, NOBODY),
+    "auth_group_change": (ADMINS, NOBODY),
+    "app_list": (STAFF, STAFF),
+    "password_change": (STAFF, STAFF),
+    "logout": (STAFF, STAFF),
+}
+"""Address -> who is not refused when they read, and when they post. What is behind it is for the
+services, which check again."""
+
+OPEN = {"login", "logout", "jsi18n"}
+
+
+def _signed_in(name: str, *roles: str) -> Client:
+    person = User.objects.create_user(name, is_staff=True)
+    person.groups.set(Group.objects.filter(name__in=roles))
+    browser = Client(raise_request_exception=False)
+    browser.force_login(person)
+    return browser
+
+
+def _is_refused(answer: HttpResponseBase) -> bool:
+    assert answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+    return answer.status_code == HTTPStatus.FORBIDDEN
+
+
+def test_every_door_has_a_row_and_every_row_a_door() -> None:
+    assert doors().keys() - OPEN == DOORS.keys() - OPEN
+
+
+@pytest.mark.parametrize("role", ["no role", *ROLES])
+def test_who_is_let_in(role: str) -> None:
+    browser = _signed_in("somebody", role)
+    found = {}
+    for name, path in doors().items():
+        if name not in OPEN:
+            found[name] = (not _is_refused(browser.get(path)), not _is_refused(browser.post(path)))
+    assert found == {name: (role in DOORS[name][0], role in DOORS[name][1]) for name in found}
+
+
+def test_a_stranger_is_sent_to_the_login() -> None:
+    browser = Client(raise_request_exception=False)
+    for name, path in doors().items():
+        for answer in (browser.get(path), browser.post(path)):
+            is_login = answer.headers.get("Location", "").startswith("/admin/login/")
+            assert name in OPEN or is_login, name
