@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 from uuid import UUID
 
 from django.http import QueryDict
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from verification.admin.attempts import attempt_address
@@ -65,7 +65,7 @@ def _item(item: BulkItem) -> dict[str, Any]:
     return {
         "id": item.attempt_id,
         "address": attempt_address(item.attempt_id),
-        "biz_no": text(item.biz_no, absent=SafeString(NO_NUMBER)),
+        "biz_no": text(item.biz_no, absent=format_html("{}", NO_NUMBER)),
         "is_proposed": item.becomes == ReviewState.PROPOSED,
         "refused": item.refused,
     }

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib.auth.models import AbstractUser
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -113,7 +114,7 @@ def mention_rows(found: Iterable[Mention]) -> list[MentionRow]:
         MentionRow(
             each.pk,
             attempt_address(each.step.review_id),
-            text(each.step.review.attempt.biz_no, absent=SafeString(NO_NUMBER)),
+            text(each.step.review.attempt.biz_no, absent=format_html("{}", NO_NUMBER)),
             brief_moment(each.step.at),
             text(each.step.by_name),
             said(each.step.note),
@@ -130,7 +131,7 @@ def _row(review: Review, person: AbstractUser, at: datetime) -> ReviewRow:
     return ReviewRow(
         id=review.pk,
         address=attempt_address(review.pk),
-        biz_no=text(attempt.biz_no, absent=SafeString(NO_NUMBER)),
+        biz_no=text(attempt.biz_no, absent=format_html("{}", NO_NUMBER)),
         subject=text(attempt.subject) if attempt.subject else None,
         due=due_pill(review, at),
         due_at=brief_moment(review.due_at),
