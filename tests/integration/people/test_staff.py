@@ -171,11 +171,11 @@ def test_an_administrator_cannot_rise(chief: User, browser: Client) -> None:
     root.refresh_from_db()
     assert root.check_password(PASSWORD)
     officer = str(Group.objects.get(name="officer").pk)
-    form: dict[str, str | list[str]] = {
+    wanted: dict[str, str | list[str]] = {
         "username": "chief", "is_active": "on", "is_staff": "on", "is_superuser": "on",
         "groups": [officer], "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00",
     }  # fmt: skip
-    assert browser.post(f"/admin/auth/user/{chief.pk}/change/", form).status_code == 302
+    assert browser.post(f"/admin/auth/user/{chief.pk}/change/", wanted).status_code == 302
     chief.refresh_from_db()
     assert not chief.is_superuser
     assert [each.name for each in chief.groups.all()] == ["administrator"]
