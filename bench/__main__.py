@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from bench.csv_export import csv_export
+from bench.dashboard import dashboard
 from bench.latency import submit_latency
 from bench.ledger import judged_submit, ledger_lag, ledger_proof, ledger_submit, ledger_verify
 from bench.lists import lists
@@ -30,6 +31,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "ledger-verify": ledger_verify,
         "ledger-proof": ledger_proof,
         "policy-replay": policy_replay,
+        "dashboard": dashboard,
     }
 )
 
