@@ -190,7 +190,7 @@ def _figures(form: DashboardForm, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _outcomes(span: Span, found: FigureSeries, doors: Doors, now: datetime) -> Chart:
-    series = [Series(OUTCOMES[each][0], f"series-{each.value}") for each in Outcome]
+    series = [Series(_(OUTCOMES[each][0]), f"series-{each.value}") for each in Outcome]
     columns = [
         Column(
             label,

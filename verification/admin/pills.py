@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from verification.admin.fragments import pill, plain
@@ -17,23 +18,23 @@ from verification.selectors.decisions import current_decision, review_of
 
 OUTCOMES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
-        Outcome.VERIFIED: ("Verified", "good", "check"),
-        Outcome.DIFFERENT_PERSON: ("Different person", "bad", "cross"),
-        Outcome.LIVENESS_FAILED: ("Liveness failed", "bad", "shield"),
-        Outcome.NOT_COMPLETED: ("Not completed", "quiet", "dash"),
-        Outcome.SOURCE_FAILED: ("Source failed", "warn", "triangle"),
-        Outcome.UNRECOGNISED: ("Unrecognised", "doubt", "question"),
+        Outcome.VERIFIED: (gettext_noop("Verified"), "good", "check"),
+        Outcome.DIFFERENT_PERSON: (gettext_noop("Different person"), "bad", "cross"),
+        Outcome.LIVENESS_FAILED: (gettext_noop("Liveness failed"), "bad", "shield"),
+        Outcome.NOT_COMPLETED: (gettext_noop("Not completed"), "quiet", "dash"),
+        Outcome.SOURCE_FAILED: (gettext_noop("Source failed"), "warn", "triangle"),
+        Outcome.UNRECOGNISED: (gettext_noop("Unrecognised"), "doubt", "question"),
     }
 )
 STATES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
-        State.ACCEPTED: ("Accepted", "busy", "clock"),
-        State.SENDING: ("Sending", "busy", "clock"),
-        State.ANSWERED: ("Answered", "plain", "dot"),
-        State.REJECTED: ("Rejected", "warn", "cross"),
-        State.NOT_SENT: ("Not sent", "quiet", "dash"),
-        State.IN_DOUBT: ("In doubt", "doubt", "question"),
-        State.CLOSED: ("Closed", "quiet", "lock"),
+        State.ACCEPTED: (gettext_noop("Accepted"), "busy", "clock"),
+        State.SENDING: (gettext_noop("Sending"), "busy", "clock"),
+        State.ANSWERED: (gettext_noop("Answered"), "plain", "dot"),
+        State.REJECTED: (gettext_noop("Rejected"), "warn", "cross"),
+        State.NOT_SENT: (gettext_noop("Not sent"), "quiet", "dash"),
+        State.IN_DOUBT: (gettext_noop("In doubt"), "doubt", "question"),
+        State.CLOSED: (gettext_noop("Closed"), "quiet", "lock"),
     }
 )
 DECISIONS: Mapping[str, tuple[Promise, str, str]] = MappingProxyType(
@@ -84,12 +85,16 @@ def risk_pills(attempt: VerificationAttempt) -> list[SafeString]:
     looked.
     """
     tags = raised_tags(attempt)
-    pills = [pill("Attack suspected", tone="bad", shape="shield")] if attempt.is_attack else []
+    pills = (
+        [pill(gettext("Attack suspected"), tone="bad", shape="shield")] if attempt.is_attack else []
+    )
     pills += [pill(plain(each), tone="warn", shape="triangle") for each in tags[:TAGS_IN_A_LIST]]
     if len(tags) > TAGS_IN_A_LIST:
         pills.append(pill(f"+{len(tags) - TAGS_IN_A_LIST}", tone="warn", shape="triangle"))
     looked = attempt.is_attack is not None or attempt.device_tags is not None
-    return pills or ([pill("No risk reported", tone="plain", shape="check")] if looked else [])
+    return pills or (
+        [pill(gettext("No risk reported"), tone="plain", shape="check")] if looked else []
+    )
 
 
 def raised_tags(attempt: VerificationAttempt) -> list[str]:
@@ -100,4 +105,4 @@ def raised_tags(attempt: VerificationAttempt) -> list[str]:
 
 def _drawn(choice: tuple[str, str, str]) -> SafeString:
     label, tone, shape = choice
-    return pill(label, tone=tone, shape=shape)
+    return pill(gettext(label), tone=tone, shape=shape)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from verification.admin import wording
 from verification.admin.fragments import code, joined, text
@@ -43,15 +44,15 @@ def _answered(attempt: VerificationAttempt) -> Verdict:
     pair = (attempt.result_code or 0, attempt.result_message or "")
     contradicts = attempt.result_code in COMPARED and attempt.is_attack
     return Verdict(
-        title,
+        gettext(title),
         tone,
         icon,
-        wording.OUTCOME_SENTENCES[outcome],
+        gettext(wording.OUTCOME_SENTENCES[outcome]),
         said=joined([code(str(attempt.result_code)), code(attempt.result_message)]),
         meaning=None
         if pair in SAID_BY_OUTCOME
         else wording.MEANINGS.get(pair, wording.UNLISTED_PAIR),
-        caution=wording.ATTACK_BESIDE_COMPARISON if contradicts else None,
+        caution=gettext(wording.ATTACK_BESIDE_COMPARISON) if contradicts else None,
         next_step=None,
     )
 
@@ -59,14 +60,14 @@ def _answered(attempt: VerificationAttempt) -> Verdict:
 def _without_answer(attempt: VerificationAttempt) -> Verdict:
     title, tone, icon = STATES[attempt.state]
     return Verdict(
-        title,
+        gettext(title),
         tone,
         icon,
-        wording.STATE_SENTENCES[attempt.state],
+        gettext(wording.STATE_SENTENCES[attempt.state]),
         said=_error(attempt),
         meaning=_cause(attempt),
         caution=None,
-        next_step=wording.NEXT_STEPS[attempt.state],
+        next_step=gettext(wording.NEXT_STEPS[attempt.state]),
     )
 
 

@@ -7,20 +7,26 @@ here is shown as it came.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from django.utils.translation import gettext_noop
+
 from verification.faceid.contract import RESULTS
 from verification.lifecycle import State
 from verification.outcomes import Outcome
 
 OUTCOME_SENTENCES: Mapping[str, str] = MappingProxyType(
     {
-        Outcome.VERIFIED: "A live person, and the same person as the reference.",
-        Outcome.DIFFERENT_PERSON: (
+        Outcome.VERIFIED: gettext_noop("A live person, and the same person as the reference."),
+        Outcome.DIFFERENT_PERSON: gettext_noop(
             "A live person, but not the same person as at least one reference."
         ),
-        Outcome.LIVENESS_FAILED: "There is no proof that a live person was in front of the camera.",
-        Outcome.NOT_COMPLETED: "The check was not completed, so nothing is known about the person.",
-        Outcome.SOURCE_FAILED: "The lookup at the data source did not succeed.",
-        Outcome.UNRECOGNISED: (
+        Outcome.LIVENESS_FAILED: gettext_noop(
+            "There is no proof that a live person was in front of the camera."
+        ),
+        Outcome.NOT_COMPLETED: gettext_noop(
+            "The check was not completed, so nothing is known about the person."
+        ),
+        Outcome.SOURCE_FAILED: gettext_noop("The lookup at the data source did not succeed."),
+        Outcome.UNRECOGNISED: gettext_noop(
             "FaceID answered with a code that is not interpreted. Nothing is concluded from it."
         ),
     }
@@ -28,40 +34,44 @@ OUTCOME_SENTENCES: Mapping[str, str] = MappingProxyType(
 
 STATE_SENTENCES: Mapping[str, str] = MappingProxyType(
     {
-        State.ACCEPTED: "The attempt is on record and has not been sent to FaceID yet.",
-        State.SENDING: "The attempt is being sent to FaceID, or its answer is awaited.",
-        State.REJECTED: "FaceID refused the request. Nobody was checked.",
-        State.NOT_SENT: (
+        State.ACCEPTED: gettext_noop(
+            "The attempt is on record and has not been sent to FaceID yet."
+        ),
+        State.SENDING: gettext_noop(
+            "The attempt is being sent to FaceID, or its answer is awaited."
+        ),
+        State.REJECTED: gettext_noop("FaceID refused the request. Nobody was checked."),
+        State.NOT_SENT: gettext_noop(
             "FaceID did not take the attempt. Nothing was checked and nothing was spent."
         ),
-        State.IN_DOUBT: (
+        State.IN_DOUBT: gettext_noop(
             "The attempt left for FaceID, and no usable answer came back. "
             "The person may or may not have been verified."
         ),
-        State.CLOSED: "The attempt was in doubt and was closed without an answer.",
+        State.CLOSED: gettext_noop("The attempt was in doubt and was closed without an answer."),
     }
 )
 
 NEXT_STEPS: Mapping[str, str] = MappingProxyType(
     {
-        State.ACCEPTED: (
+        State.ACCEPTED: gettext_noop(
             "Nothing, for now. If it stays like this for more than a minute, tell an operator."
         ),
-        State.SENDING: (
+        State.SENDING: gettext_noop(
             "Nothing, for now. If no answer comes in time, the attempt is marked in doubt."
         ),
-        State.REJECTED: (
+        State.REJECTED: gettext_noop(
             "Pass code and argument on to the onboarding team. "
             "The person needs a new session, once the cause is gone."
         ),
-        State.NOT_SENT: (
+        State.NOT_SENT: gettext_noop(
             "The onboarding application may submit the same token again while it is valid."
         ),
-        State.IN_DOUBT: (
+        State.IN_DOUBT: gettext_noop(
             "Do not read it as a pass or a fail. FaceID may have processed and billed it. "
             "The token must not be sent again: the person needs a new session for another try."
         ),
-        State.CLOSED: "The person needs a new session for another try.",
+        State.CLOSED: gettext_noop("The person needs a new session for another try."),
     }
 )
 
@@ -120,7 +130,7 @@ MEANINGS: Mapping[tuple[int, str], str] = MappingProxyType(
     {(row.code, row.message): row.meaning for row in RESULTS}
 )
 
-ATTACK_BESIDE_COMPARISON = (
+ATTACK_BESIDE_COMPARISON = gettext_noop(
     "The comparison gave a result although a presentation attack was suspected in the same answer. "
     "The comparison alone is not proof of a live person."
 )
