@@ -20,7 +20,7 @@ from verification.ledger.errors import (
     NoteError,
     TreeError,
 )
-from verification.ledger.note import parse_note
+from verification.ledger.note import TIMESTAMP_BYTES, parse_note
 from verification.selectors.ledger import frontier_at
 from verification.services.entries import HEARTBEAT, read_labels
 from verification.services.faults import Fault, FaultCode
@@ -43,6 +43,11 @@ CHECKPOINTS = """
         coalesce((SELECT pg_catalog.string_agg(line || E'\\n', '' ORDER BY id)
                   FROM verification_ledger_cosignature WHERE checkpoint_id = size), '')
     FROM verification_ledger_checkpoint WHERE size > %s ORDER BY size
+"""
+COSIGNATURES = """
+    SELECT checkpoint_id, witness, line,
+        CASE WHEN pg_catalog.isfinite(cosigned_at) THEN extract(epoch FROM cosigned_at)::bigint END
+    FROM verification_ledger_cosignature ORDER BY checkpoint_id, id
 """
 NODES = """
     SELECT parent.index FROM verification_ledger_node AS parent
@@ -122,6 +127,18 @@ class LogAudit:
             return
         yield from self._found()
         yield from self._nodes()
+        yield from self._cosignatures()
+
+    def _cosignatures(self) -> Iterator[Fault]:
+        """Hold what pages say of witnesses against the lines; those of known keys were verified."""
+        known = {each.key.name: each.key.key_id for each in self._conf.ledger_witnesses}
+        for size, witness, line, time_s in self._connection.execute(COSIGNATURES):
+            read = _read_cosignature(line)
+            if read is None or read[0] != witness or read[2] != time_s:
+                yield Fault(FaultCode.CHECKPOINT, f"a cosignature of size {size} is not its line's")
+            elif read[1] != known.get(witness, read[1]):
+                sentence = f"a cosignature of size {size} is by another key than {witness} has"
+                yield Fault(FaultCode.CHECKPOINT, sentence)
 
     def _strays(self) -> Iterator[Fault]:
         """Find entries that stand before the first one: the tree does not reach them."""
@@ -286,3 +303,14 @@ def _check_columns(size: int, root: bytes, note: bytes) -> Iterator[Fault]:
 def _text(note: bytes) -> bytes:
     """Return what a note signs; whose cosignatures stand below does not matter."""
     return note.rpartition(b"\n\n")[0]
+
+
+def _read_cosignature(line: str) -> tuple[str, bytes, int] | None:
+    """Return name, key id and time (Unix seconds) of a line; None if it is no cosignature."""
+    try:
+        (read,) = parse_note(f"-\n\n{line}\n".encode()).signatures
+    except (NoteError, ValueError):
+        return None
+    if len(read.signature) < TIMESTAMP_BYTES:
+        return None
+    return read.name, read.key_id, int.from_bytes(read.signature[:TIMESTAMP_BYTES], "big")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,13 @@ import pytest
 from tests.integration.ledger.lives import Lives, ahead, seal
 from tests.owner import unguarded
 from verification.conf import WitnessAddress
-from verification.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from verification.ledger.checkpoint import Checkpoint, cosign, open_checkpoint, sign_checkpoint
 from verification.ledger.keys import SignatureType, SigningKey
 from verification.ledger.witness import Witness
 from verification.ledger.witness_http import WitnessServer
 from verification.ledger.witness_store import create_store
 from verification.models import LedgerCheckpoint, LedgerCosignature
+from verification.services.faults import FaultCode
 from verification.services.proving import signed_note
 from verification.services.runtime import Runtime
 from verification.services.verifying import verify
@@ -117,3 +119,33 @@ def test_nothing_but_a_cosignature_is_kept(
     seal(witnessed)
     assert offer_checkpoint(runtime=witnessed, send=lambda _url, _body: answer) == 0
     assert not LedgerCosignature.objects.exists()
+
+
+OTHER = SigningKey("witness.example/w", SignatureType.COSIGNATURE, b"x" * 32)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["witness", "time", "line", "key"],
+)
+def test_what_a_page_would_say_of_a_witness_is_held_against_its_line(
+    change: str, lives: Lives, witnessed: Runtime
+) -> None:
+    lives.settled()
+    seal(witnessed)
+    offer_checkpoint(runtime=witnessed)
+    note = bytes(LedgerCheckpoint.objects.latest("size").note)
+    row = LedgerCosignature.objects.get()
+    with unguarded("verification_ledger_cosignature"):
+        if change == "witness":
+            row.witness = "auditor.example/w"
+        elif change == "time":
+            row.cosigned_at += timedelta(days=1)
+        elif change == "line":
+            row.line = "— witness.example/w bm8="
+        else:
+            at = int(row.cosigned_at.timestamp())
+            row.line = cosign(note, OTHER, time_s=at).decode().splitlines()[-1]
+        row.save()
+        found = {each.code for each in verify(runtime=ahead(witnessed, 60)).faults}
+    assert found & {FaultCode.CHECKPOINT, FaultCode.LOG}
