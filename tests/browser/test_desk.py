@@ -250,6 +250,7 @@ def test_a_revealed_image_is_enlarged_and_held_beside_another(desk: Page) -> Non
         for theme in ("light", "dark"):
             tab.set_viewport_size({"width": width, "height": 800})
             tab.emulate_media(color_scheme=theme)
+            tab.wait_for_timeout(400)  # links change their colour slowly
             _can_be_read(tab, f"viewer-{width}-{theme}")
     assert complaints == []
 
