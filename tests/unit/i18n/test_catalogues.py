@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog, Message
-from django.utils.translation import gettext, ngettext, override
+from django.utils.translation import gettext, ngettext, override, to_language
 
 from project import messages
 from verification.faceid.contract import RESULTS
@@ -74,6 +74,15 @@ def test_django_finds_them(language: str, word: str, count: str) -> None:
     with override(language):
         assert gettext("Attempts") == word
         assert ngettext("%(number)d day", "%(number)d days", 2) % {"number": 2} == count
+
+
+@each_locale
+def test_our_words_win_over_those_of_django(locale: str) -> None:
+    catalog = messages.read_catalogue(locale)
+    with override(to_language(locale)):
+        for each in _messages(catalog):
+            if isinstance(each.id, str):
+                assert gettext(each.id) == each.string
 
 
 def test_messages_are_found_in_modules_and_templates(tmp_path: Path) -> None:
