@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.contrib.auth.models import AbstractUser
 from django.db.models import F, Func, IntegerField, Q, Value
 from django.db.models.functions import Greatest, Least
 
@@ -61,7 +62,7 @@ class _Entry:
     index: int | None
 
 
-Indexes = Mapping[tuple[str, str | None], int | None]
+Told = Mapping[tuple[str, str | None], _Entry]
 
 
 def access_events(
@@ -76,10 +77,10 @@ def access_events(
         return []
     entries = list(_entries(attempts))
     # Of two that tell of the same, the first: a copy that was staged later takes no one's place.
-    indexes = {_identity(each): each.index for each in reversed(entries)}
+    told = {_identity(each): each for each in reversed(entries)}
     events = [
-        *_reveals(attempts, indexes),
-        *_erasures(attempts, indexes),
+        *_reveals(attempts, told),
+        *_erasures(attempts, told),
         *(_refusal(each, attempts) for each in entries if each.kind == REVEAL_REFUSED),
     ]
     return sorted(events, key=lambda each: each.at)
@@ -164,7 +165,7 @@ def _identity(entry: _Entry) -> tuple[str, str | None]:
     return entry.kind, _text(entry.said, "reveal") or _text(entry.said, "erasure")
 
 
-def _reveals(attempts: Mapping[UUID, str | None], indexes: Indexes) -> Iterator[AccessEvent]:
+def _reveals(attempts: Mapping[UUID, str | None], told: Told) -> Iterator[AccessEvent]:
     for row in Reveal.objects.filter(attempt_id__in=attempts):
         yield AccessEvent(
             at=row.revealed_at,
@@ -175,33 +176,46 @@ def _reveals(attempts: Mapping[UUID, str | None], indexes: Indexes) -> Iterator[
             purpose=row.purpose,
             reason=row.reason,
             item=row.kind,
-            index=indexes.get((REVEALED, str(row.pk))),
+            index=_index(told, REVEALED, row.pk),
         )
 
 
-def _erasures(attempts: Mapping[UUID, str | None], indexes: Indexes) -> Iterator[AccessEvent]:
+def _erasures(attempts: Mapping[UUID, str | None], told: Told) -> Iterator[AccessEvent]:
     rows = Erasure.objects.select_related("requested_by", "decided_by")
     for row in rows.filter(attempt_id__in=attempts):
         asked = AccessEvent(
             at=row.requested_at,
             what=ERASURE_REQUESTED,
-            who=row.requested_by.get_username(),
+            who=_who(told.get((ERASURE_REQUESTED, str(row.pk))), "by", row.requested_by),
             attempt_id=row.attempt_id,
             biz_no=attempts[row.attempt_id],
             purpose=row.legal_basis,
             reason=row.reason,
-            index=indexes.get((ERASURE_REQUESTED, str(row.pk))),
+            index=_index(told, ERASURE_REQUESTED, row.pk),
         )
         yield asked
         if row.decided_by is not None and row.decided_at is not None:
-            what = ERASED if row.decision == Decision.APPROVED else ERASURE_REFUSED
+            is_erased = row.decision == Decision.APPROVED
+            what, name = (ERASED, "approved_by") if is_erased else (ERASURE_REFUSED, "by")
             yield replace(
                 asked,
                 at=row.decided_at,
                 what=what,
-                who=row.decided_by.get_username(),
-                index=indexes.get((what, str(row.pk))),
+                who=_who(told.get((what, str(row.pk))), name, row.decided_by),
+                index=_index(told, what, row.pk),
             )
+
+
+def _index(told: Told, kind: str, identity: UUID) -> int | None:
+    entry = told.get((kind, str(identity)))
+    return entry.index if entry else None
+
+
+def _who(entry: _Entry | None, name: str, person: AbstractUser) -> str:
+    """Return what the account was called when it acted, and what it is called now if not so."""
+    now = person.get_username()
+    then = _text(entry.said, name) if entry else None
+    return f"{then} (now {now})" if then and then != now else now
 
 
 def _refusal(entry: _Entry, attempts: Mapping[UUID, str | None]) -> AccessEvent:

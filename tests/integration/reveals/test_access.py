@@ -116,6 +116,23 @@ def test_what_only_looks_like_an_entry_hides_no_event(
         drain(runtime)
 
 
+def test_who_was_renamed_is_told_under_both_names(
+    lives: Lives, officer: User, runtime: Runtime
+) -> None:
+    """Two accounts that take each other's name do not take each other's deeds."""
+    attempt_id = lives.settled()
+    _history(attempt_id, officer, runtime)
+    User.objects.filter(username="olga").update(username="nobody")
+    User.objects.filter(username="anna").update(username="olga")
+    User.objects.filter(username="nobody").update(username="anna")
+    for _ in ("staged", "in the log"):
+        asked, decided = "olga (now anna)", "anna (now olga)"
+        assert [each.who for each in access_events(attempt_id=attempt_id)] == [
+            "olga", "olga", asked, decided, asked, decided
+        ]  # fmt: skip
+        drain(runtime)
+
+
 def test_a_copy_of_an_entry_does_not_take_its_place(
     lives: Lives, officer: User, runtime: Runtime
 ) -> None:
