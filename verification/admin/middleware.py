@@ -8,6 +8,7 @@ import psycopg
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
 from psycopg.errors import InsufficientPrivilege
 
 from verification.services.acting import acting_as
@@ -102,4 +103,6 @@ def _page(request: HttpRequest, sentence: str, status: HTTPStatus) -> HttpRespon
         "title": "That was not done" if status == HTTPStatus.FORBIDDEN else "Cannot be shown",
         "sentence": sentence,
     }
-    return render(request, "verification/admin/refusal.html", context, status=status)
+    page = render(request, "verification/admin/refusal.html", context, status=status)
+    add_never_cache_headers(page)
+    return page

@@ -151,6 +151,7 @@ def test_what_the_web_role_may_not_do_is_refused_in_plain_words(roles: Roles) ->
         browser.logout()
     for answer in answers:
         assert answer.status_code == 403
+        assert "no-store" in answer.headers["Cache-Control"]
         assert "nothing was done" in answer.content.decode()
         assert "switch it off instead" in answer.content.decode()
     assert changed.status_code == 302
