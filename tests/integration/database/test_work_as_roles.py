@@ -128,14 +128,34 @@ def test_staff_sign_in_and_manage_staff_as_web(roles: Roles) -> None:
             f"/admin/auth/group/{Group.objects.get(name='trainees').pk}/delete/", {"post": "yes"}
         )
         assert gone.status_code == 302
-        # An account is switched off: deleting one would delete its actions.
-        browser.raise_request_exception = False
-        kept = User.objects.create_user("trainee")
-        refused = browser.post(f"/admin/auth/user/{kept.pk}/delete/", {"post": "yes"})
-        assert refused.status_code == 500
         browser.logout()
-    assert User.objects.filter(username="trainee").exists()
     assert not Group.objects.filter(name="trainees").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_web_role_may_not_do_is_refused_in_plain_words(roles: Roles) -> None:
+    """An account is switched off: deleting one would delete its actions. The queue is not ours."""
+    browser = Client(raise_request_exception=False)
+    browser.force_login(User.objects.create_superuser("chief"))
+    kept = User.objects.create_user("trainee")
+    chosen = {"action": "delete_selected", "_selected_action": [kept.pk], "post": "yes"}
+    with acting_as(roles[Kind.WEB]):
+        answers = [
+            browser.post(f"/admin/auth/user/{kept.pk}/delete/", {"post": "yes"}),
+            browser.post("/admin/auth/user/", chosen),
+            browser.get("/admin/procrastinate/procrastinatejob/"),
+            browser.get("/admin/procrastinate/procrastinatejob/1/change/"),
+        ]
+        off = {"username": "trainee", "date_joined_0": "2026-01-01", "date_joined_1": "00:00"}
+        changed = browser.post(f"/admin/auth/user/{kept.pk}/change/", off)
+        browser.logout()
+    for answer in answers:
+        assert answer.status_code == 403
+        assert "no-store" in answer.headers["Cache-Control"]
+        assert "nothing was done" in answer.content.decode()
+        assert "switch it off instead" in answer.content.decode()
+    assert changed.status_code == 302
+    assert not User.objects.get(username="trainee").is_active
 
 
 def role_url(login: Login) -> str:
