@@ -57,6 +57,7 @@ MIDDLEWARE = [
     "verification.admin.session_limits.SessionLimitsMiddleware",
     "verification.admin.preferences.PreferenceMiddleware",
     "verification.admin.middleware.ActingStaffMiddleware",
+    "verification.admin.middleware.DatabaseRefusalMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

@@ -109,7 +109,7 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
     @method_decorator(sensitive_post_parameters("reason"))
     def request_view(self, request: HttpRequest, attempt_id: UUID) -> HttpResponse:
         """Ask for the erasure of an attempt's evidence."""
-        if refused := _unless_posted(request, "request_erasure"):
+        if refused := self._unless_posted(request, "request_erasure"):
             return refused
         try:
             request_erasure(
@@ -127,7 +127,7 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
     @requires_fresh_login
     def decide_view(self, request: HttpRequest, erasure_id: UUID) -> HttpResponse:
         """Approve or refuse a request."""
-        if refused := _unless_posted(request, "decide_erasure"):
+        if refused := self._unless_posted(request, "decide_erasure"):
             return refused
         back = reverse("admin:verification_erasure_change", args=[erasure_id])
         try:
@@ -161,6 +161,11 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
+    def _unless_posted(self, request: HttpRequest, codename: str) -> HttpResponse | None:
+        if not request.user.has_perm(f"verification.{codename}"):
+            raise PermissionDenied
+        return None if request.method == "POST" else self.only_posted(request)
+
     def _refusal(self, request: HttpRequest, error: ServiceError, back: str) -> HttpResponse:
         return self.page(
             request,
@@ -170,12 +175,6 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
             sentence=str(error),
             back=back,
         )
-
-
-def _unless_posted(request: HttpRequest, codename: str) -> HttpResponse | None:
-    if not request.user.has_perm(f"verification.{codename}"):
-        raise PermissionDenied
-    return None if request.method == "POST" else HttpResponseNotAllowed(["POST"])
 
 
 def _attempt_address(attempt_id: UUID) -> str:

@@ -1,10 +1,19 @@
-"""What every page of the site gets: a Content-Security-Policy, and who acts, for the log."""
+"""What every page of the site gets: a policy, who acts, and words where the database refuses."""
 
+import logging
 from collections.abc import Callable
+from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponseBase
+import psycopg
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
+from psycopg.errors import InsufficientPrivilege
 
 from verification.services.acting import acting_as
+
+logger = logging.getLogger(__name__)
 
 POLICY = (
     "default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; "
@@ -45,3 +54,55 @@ class ActingStaffMiddleware:
             return self.get_response(request)
         with acting_as(user.get_username()):
             return self.get_response(request)
+
+
+REFUSED = (
+    "The database does not allow this site to do that, so nothing was done. Here no account is "
+    "deleted, because its actions stay on record: switch it off instead. Jobs of the queue are "
+    "looked at by an operator. If it was something else, tell an operator."
+)
+UNREADABLE = (
+    "The database holds something here that no program of ours has written and no page can show. "
+    "Rely on nothing in this record. Tell an operator: they run ledger_verify."
+)
+
+
+class DatabaseRefusalMiddleware:
+    """Say in plain words what the database does not let the admin do, or what it cannot show.
+
+    The web process has a role of few privileges; the owner of the tables can write values that
+    Python has not. Stands behind AuthenticationMiddleware.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass everything on."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer for a page of the admin; leave all other exceptions to the framework."""
+        match = request.resolver_match
+        if match is None or match.app_name != "admin":
+            return None
+        cause = error.__cause__
+        if isinstance(cause, InsufficientPrivilege):
+            # It names a table, and no value.
+            logger.error("the admin was refused: %s", cause.diag.message_primary)
+            return _page(request, REFUSED, HTTPStatus.FORBIDDEN)
+        if isinstance(cause, psycopg.DataError) and cause.sqlstate is None:
+            logger.error("the admin was given a value that Python has not")
+            return _page(request, UNREADABLE, HTTPStatus.INTERNAL_SERVER_ERROR)
+        return None
+
+
+def _page(request: HttpRequest, sentence: str, status: HTTPStatus) -> HttpResponse:
+    context = {
+        **admin.site.each_context(request),
+        "title": "That was not done" if status == HTTPStatus.FORBIDDEN else "Cannot be shown",
+        "sentence": sentence,
+    }
+    page = render(request, "verification/admin/refusal.html", context, status=status)
+    add_never_cache_headers(page)
+    return page

@@ -1,5 +1,6 @@
 """Admin pages that show records and change nothing, for anyone, superusers included."""
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib.admin import ModelAdmin
@@ -7,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 
 Record = TypeVar("Record", bound=Model)
 
@@ -96,6 +97,19 @@ class ReadOnlyAdmin(_Base[Record]):
             {**site, "opts": self.opts, "title": title, **context},
             status=status,
         )
+
+    def only_posted(self, request: HttpRequest) -> HttpResponse:
+        """Answer whoever comes to a form's address in another way, as after signing in again."""
+        page = self.page(
+            request,
+            "refusal",
+            "Nothing was done",
+            status=HTTPStatus.METHOD_NOT_ALLOWED,
+            sentence="This takes a form only: open the attempt, and fill in its form again.",
+            back=reverse("admin:index"),
+        )
+        page.headers["Allow"] = "POST"
+        return page
 
     def found(self, record: Record | None) -> Record:
         """Return the record, or answer 404."""

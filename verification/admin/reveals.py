@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -68,7 +68,7 @@ class EvidenceAdmin(ReadOnlyAdmin[Evidence]):
         if not request.user.has_perm("verification.reveal_evidence"):
             raise PermissionDenied
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return self.only_posted(request)
         try:
             shown = reveal(
                 evidence_id=evidence_id,

@@ -27,12 +27,14 @@ from rest_framework import exceptions as rest
 
 from verification.faceid.errors import FaceIdError, InDoubt, NotProcessed, NotSent, Rejected
 from verification.faceid.multipart import MultipartError
+from verification.ledger.errors import TreeError
 from verification.services.errors import (
     AttemptInFlightError,
     AttemptNotSentError,
     ForeignTokenError,
     IdempotencyKeyReusedError,
     InvalidKeyError,
+    LedgerRefusalError,
     PacketMismatchError,
 )
 from verification.services.settlement import visible
@@ -99,6 +101,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "unstorable": Kind(422, "The request holds what cannot be recorded"),
         "headers_too_large": Kind(431, "The headers are too large"),
         "internal_error": Kind(500, "Something went wrong here"),
+        "log_damaged": Kind(500, "The log does not hold"),
         "overloaded": Kind(503, "Too much is being received"),
         "database_unavailable": Kind(503, "The database is not available"),
         "not_ready": Kind(503, "Not ready"),
@@ -230,6 +233,11 @@ def _of_service(error: Exception) -> Problem | None:
                 retry_after_s=error.retry_after_s,
                 extra={"attempt_id": str(error.attempt.pk)},
             )
+        case LedgerRefusalError() | TreeError():
+            # Neither text quotes a value: it is what the operator looks for first.
+            logger.error("the log proves nothing: %s", error)
+            detail = "What is stored of the log does not fit: the operator has to verify it."
+            return Problem("log_damaged", detail)
         case _:
             return None
 

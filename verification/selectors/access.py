@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.contrib.auth.models import AbstractUser
 from django.db.models import F, Func, IntegerField, Q, Value
+from django.db.models.functions import Greatest, Least
 
 from verification.ledger.canonical import Json, parse
 from verification.ledger.errors import CanonicalError
@@ -20,6 +22,11 @@ KINDS = (REVEALED, REVEAL_REFUSED, ERASURE_REQUESTED, ERASURE_REFUSED, ERASED)
 CSV_COLUMNS = (
     "when", "what", "who", "purpose", "reason", "item", "attempt", "biz_no", "entry_index",
 )  # fmt: skip
+UTC_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+UNREADABLE = "(cannot be read)"
+"""Who, where an entry does not tell."""
+
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +50,19 @@ class AccessEvent:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An entry about evidence, and its index if it has one."""
+    """An entry about evidence, and its index if it has one; `said` is empty if it is damaged.
 
+    `logged_at` is when it was staged, or came into the log.
+    """
+
+    kind: str
+    attempt_id: UUID
     said: Mapping[str, Json]
+    logged_at: datetime
     index: int | None
 
 
-Indexes = Mapping[tuple[Json, Json], int | None]
+Told = Mapping[tuple[str, str | None], _Entry]
 
 
 def access_events(
@@ -63,11 +76,12 @@ def access_events(
     if not attempts:
         return []
     entries = list(_entries(attempts))
-    indexes = {_identity(each.said): each.index for each in entries}
+    # Of two that tell of the same, the first: a copy that was staged later takes no one's place.
+    told = {_identity(each): each for each in reversed(entries)}
     events = [
-        *_reveals(attempts, indexes),
-        *_erasures(attempts, indexes),
-        *(_refusal(each, attempts) for each in entries if each.said["kind"] == REVEAL_REFUSED),
+        *_reveals(attempts, told),
+        *_erasures(attempts, told),
+        *(_refusal(each, attempts) for each in entries if each.kind == REVEAL_REFUSED),
     ]
     return sorted(events, key=lambda each: each.at)
 
@@ -105,31 +119,53 @@ def _attempts(subject: str | None, attempt_id: UUID | None) -> dict[UUID, str | 
 
 
 def _entries(attempts: Collection[UUID]) -> Iterator[_Entry]:
-    stored = LedgerEntry.objects.filter(attempt_id__in=attempts, kind__in=KINDS)
-    for index, raw in stored.values_list("index", "raw"):
-        yield _Entry(parse(bytes(raw)), index)
+    """Yield those in the log, in their order, then the staged ones.
+
+    Anybody who may stage can stage what only looks like one of ours, and who owns the table can
+    damage one: neither may hide the others.
+    """
+    stored = LedgerEntry.objects.filter(attempt_id__in=attempts, kind__in=KINDS).order_by("index")
+    columns = ("index", "kind", "attempt_id", "raw", _bounded("sequenced_at"))
+    for index, kind, attempt_id, raw, at in stored.values_list(*columns):
+        yield _Entry(kind, attempt_id, _read(raw), at, index)
     place = Func(
         F("raw"),
         Value(b'"kind":"evidence.'),
         function="pg_catalog.position",
         output_field=IntegerField(),
     )
-    ids = {str(each) for each in attempts}
-    staged = StagedEntry.objects.alias(place=place).filter(place__gt=0)
-    for raw in staged.values_list("raw", flat=True):
-        try:
-            said = parse(bytes(raw))
-        except CanonicalError:
-            continue  # the sequencer will refuse it
-        if said.get("attempt") in ids and said.get("kind") in KINDS:
-            yield _Entry(said, None)
+    ids = {str(each): each for each in attempts}
+    staged = StagedEntry.objects.alias(place=place).filter(place__gt=0).order_by("no")
+    for raw, at in staged.values_list("raw", _bounded("staged_at")):
+        said = _read(raw)
+        attempt_id = ids.get(_text(said, "attempt") or "")
+        kind = _text(said, "kind")
+        if attempt_id and kind in KINDS:
+            yield _Entry(kind, attempt_id, said, at, None)
 
 
-def _identity(said: Mapping[str, Json]) -> tuple[Json, Json]:
-    return said["kind"], said.get("reveal") or said.get("erasure")
+def _bounded(column: str) -> Greatest:
+    """Return a time that Python has too: the owner of a table can write `infinity`."""
+    return Greatest(Least(column, Value(LATEST)), Value(EARLIEST))
 
 
-def _reveals(attempts: Mapping[UUID, str | None], indexes: Indexes) -> Iterator[AccessEvent]:
+def _read(raw: bytes) -> Mapping[str, Json]:
+    try:
+        return parse(bytes(raw))
+    except CanonicalError:
+        return {}
+
+
+def _text(said: Mapping[str, Json], name: str) -> str | None:
+    value = said.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _identity(entry: _Entry) -> tuple[str, str | None]:
+    return entry.kind, _text(entry.said, "reveal") or _text(entry.said, "erasure")
+
+
+def _reveals(attempts: Mapping[UUID, str | None], told: Told) -> Iterator[AccessEvent]:
     for row in Reveal.objects.filter(attempt_id__in=attempts):
         yield AccessEvent(
             at=row.revealed_at,
@@ -140,45 +176,65 @@ def _reveals(attempts: Mapping[UUID, str | None], indexes: Indexes) -> Iterator[
             purpose=row.purpose,
             reason=row.reason,
             item=row.kind,
-            index=indexes.get((REVEALED, str(row.pk))),
+            index=_index(told, REVEALED, row.pk),
         )
 
 
-def _erasures(attempts: Mapping[UUID, str | None], indexes: Indexes) -> Iterator[AccessEvent]:
+def _erasures(attempts: Mapping[UUID, str | None], told: Told) -> Iterator[AccessEvent]:
     rows = Erasure.objects.select_related("requested_by", "decided_by")
     for row in rows.filter(attempt_id__in=attempts):
         asked = AccessEvent(
             at=row.requested_at,
             what=ERASURE_REQUESTED,
-            who=row.requested_by.get_username(),
+            who=_who(told.get((ERASURE_REQUESTED, str(row.pk))), "by", row.requested_by),
             attempt_id=row.attempt_id,
             biz_no=attempts[row.attempt_id],
             purpose=row.legal_basis,
             reason=row.reason,
-            index=indexes.get((ERASURE_REQUESTED, str(row.pk))),
+            index=_index(told, ERASURE_REQUESTED, row.pk),
         )
         yield asked
         if row.decided_by is not None and row.decided_at is not None:
-            what = ERASED if row.decision == Decision.APPROVED else ERASURE_REFUSED
+            is_erased = row.decision == Decision.APPROVED
+            what, name = (ERASED, "approved_by") if is_erased else (ERASURE_REFUSED, "by")
             yield replace(
                 asked,
                 at=row.decided_at,
                 what=what,
-                who=row.decided_by.get_username(),
-                index=indexes.get((what, str(row.pk))),
+                who=_who(told.get((what, str(row.pk))), name, row.decided_by),
+                index=_index(told, what, row.pk),
             )
+
+
+def _index(told: Told, kind: str, identity: UUID) -> int | None:
+    entry = told.get((kind, str(identity)))
+    return entry.index if entry else None
+
+
+def _who(entry: _Entry | None, name: str, person: AbstractUser) -> str:
+    """Return what the account was called when it acted, and what it is called now if not so."""
+    now = person.get_username()
+    then = _text(entry.said, name) if entry else None
+    return f"{then} (now {now})" if then and then != now else now
 
 
 def _refusal(entry: _Entry, attempts: Mapping[UUID, str | None]) -> AccessEvent:
     """Return a reveal that was refused: there is no row of it, only the entry."""
-    said = entry.said
-    attempt_id = UUID(str(said["attempt"]))
     return AccessEvent(
-        at=datetime.fromisoformat(str(said["at"])),
+        at=_moment(_text(entry.said, "at")) or entry.logged_at,
         what=REVEAL_REFUSED,
-        who=str(said["by"]),
-        attempt_id=attempt_id,
-        biz_no=attempts[attempt_id],
-        item=str(said["item"]),
+        who=_text(entry.said, "by") or UNREADABLE,
+        attempt_id=entry.attempt_id,
+        biz_no=attempts[entry.attempt_id],
+        item=_text(entry.said, "item"),
         index=entry.index,
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return a time as our entries spell it, if it can be."""
+    try:
+        at = datetime.strptime(text or "", UTC_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return at if EARLIEST <= at <= LATEST else None

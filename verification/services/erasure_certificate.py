@@ -10,8 +10,9 @@ from uuid import UUID
 from verification.ledger.canonical import Json, parse
 from verification.ledger.merkle import leaf_hash
 from verification.ledger.proof_document import ProofDocument, ProvedAttempt, ProvedEntry, to_json
-from verification.models.erasure import ERASED, LegalBasis
-from verification.services.entries import ACCEPTED
+from verification.models import Erasure
+from verification.models.erasure import ERASED, Decision, LegalBasis
+from verification.services.entries import ACCEPTED, utc_text
 from verification.services.errors import NothingToEraseError
 from verification.services.proving import prove_attempts
 from verification.services.runtime import Runtime
@@ -60,23 +61,28 @@ def erasure_certificate(*, attempt_id: UUID, runtime: Runtime) -> bytes:
     """
     document = prove_attempts([attempt_id], runtime=runtime)
     [attempt] = document.attempts
-    erased = next((each for each in attempt.entries if _kind(each) == ERASED), None)
+    row = Erasure.objects.filter(attempt_id=attempt_id, decision=Decision.APPROVED).first()
+    erased = next((each for each in attempt.entries if row and _tells_of(row, each)), None)
     if erased is None:
         raise NothingToEraseError("The evidence of this attempt was not erased.")
     page = _page(erased, document)
-    return page.encode() + to_json(_untold(document, attempt))
+    return page.encode() + to_json(_untold(document, attempt, erased))
 
 
-def _kind(entry: ProvedEntry) -> Json:
-    return parse(entry.raw).get("kind")
+def _tells_of(row: Erasure, entry: ProvedEntry) -> bool:
+    """Return whether it is the entry of this erasure, and not one that only looks like it."""
+    said = parse(entry.raw)
+    at = utc_text(row.decided_at) if row.decided_at else None
+    told = (said.get("kind"), said.get("erasure"), said.get("at"))
+    return told == (ERASED, str(row.pk), at)
 
 
-def _untold(document: ProofDocument, attempt: ProvedAttempt) -> ProofDocument:
+def _untold(document: ProofDocument, attempt: ProvedAttempt, erased: ProvedEntry) -> ProofDocument:
     """Return the proof of the acceptance and the erasure alone, without any value."""
     entries = [
         ProvedEntry(each.index, each.raw, each.proof, {})
         for each in attempt.entries
-        if _kind(each) in {ACCEPTED, ERASED}
+        if each is erased or parse(each.raw).get("kind") == ACCEPTED
     ]
     return ProofDocument(document.checkpoint, [ProvedAttempt(attempt.id, None, entries)])
 

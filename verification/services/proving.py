@@ -7,10 +7,11 @@ from uuid import UUID
 import psycopg
 
 from verification.ledger.canonical import Json, parse
-from verification.ledger.checkpoint import open_checkpoint
+from verification.ledger.checkpoint import open_checkpoint, parse_checkpoint
 from verification.ledger.commitment import opens
-from verification.ledger.errors import ProofError
+from verification.ledger.errors import CanonicalError, NoteError, TreeError
 from verification.ledger.merkle import Coordinate, leaf_hash
+from verification.ledger.note import parse_note
 from verification.ledger.proof_document import (
     ProofDocument,
     ProvedAttempt,
@@ -44,8 +45,8 @@ def prove_attempts(
     At most MAX_ATTEMPTS. With `since`, an earlier signed checkpoint, the proof that the log
     continues it is added. The document holds what the commitments hide; without `reasons` not
     what staff wrote when they revealed or erased something. Raises UnknownAttemptError,
-    NotSealedError, NoteError for a bad `since`, and LedgerRefusalError if the stored hashes prove
-    nothing: the log is damaged. Must not run inside a transaction.
+    NotSealedError, NoteError for a bad `since`, and LedgerRefusalError if the stored entries and
+    hashes prove nothing: the log is damaged. Must not run inside a transaction.
     """
     with snapshot("READ ONLY") as session:
         newest = last_checkpoint()
@@ -53,20 +54,33 @@ def prove_attempts(
             raise NotSealedError("No checkpoint seals the log yet.")
         found = [_dossier(session, each) for each in attempt_ids[:MAX_ATTEMPTS]]
         indexes = [index for each in found for index in _indexes(each, newest.size)]
-        hashes = _hashes(indexes, newest.size)
+        note = _sound_note(newest)
         try:
+            hashes = _hashes(indexes, newest.size)
             hidden = NEVER if reasons else NEVER | {"reason"}
             attempts = [_attempt(each, newest, hashes, hidden) for each in found]
             consistency = _consistency(since, newest, runtime) if since else None
-        except ProofError as error:
+        except (CanonicalError, TreeError) as error:
             raise LedgerRefusalError(f"The stored hashes prove nothing: {error}") from error
-        return ProofDocument(signed_note(newest), attempts, consistency)
+        return ProofDocument(note, attempts, consistency)
 
 
 def signed_note(checkpoint: LedgerCheckpoint) -> bytes:
     """Return the checkpoint's note with the lines of the witnesses that cosigned it."""
     lines = checkpoint.cosignatures.order_by("pk").values_list("line", flat=True)
     return bytes(checkpoint.note) + "".join(f"{line}\n" for line in lines).encode()
+
+
+def _sound_note(newest: LedgerCheckpoint) -> bytes:
+    """Return the note if it says what the checkpoint's row does; its signature is for others."""
+    note = signed_note(newest)
+    try:
+        said = parse_checkpoint(parse_note(note).text)
+    except NoteError as error:
+        raise LedgerRefusalError(f"The newest checkpoint does not hold: {error}") from error
+    if (said.size, said.root) != (newest.size, bytes(newest.root)):
+        raise LedgerRefusalError("The newest checkpoint is not what was signed.")
+    return note
 
 
 def _dossier(session: psycopg.Connection[Any], attempt_id: UUID) -> Dossier:
@@ -132,16 +146,23 @@ def _values(said: Mapping[str, Json], dossier: Dossier, hidden: frozenset[str]) 
         for name, text in texts.items()
         if text is not None
         and name not in hidden
-        and isinstance(commitment := commitments.get(name), str)
-        and opens(record.commitment_key, name, text.encode(), bytes.fromhex(commitment))
+        and opens(record.commitment_key, name, text.encode(), _digest(commitments.get(name)))
     }
+
+
+def _digest(commitment: Json) -> bytes:
+    """Read a commitment: what is none, in an entry that only looks like ours, nothing opens."""
+    try:
+        return bytes.fromhex(commitment) if isinstance(commitment, str) else b""
+    except ValueError:
+        return b""
 
 
 def _texts(said: Mapping[str, Json], dossier: Dossier) -> dict[str, str | None]:
     record = dossier.record
     if record is None:
         return {}
-    about = {said.get("reveal"), said.get("erasure")}
+    about = (said.get("reveal"), said.get("erasure"))
     reasons = [
         *(each.reason for each in dossier.reveals if each.id in about),
         *(each.reason for each in dossier.erasures if each.id in about),
@@ -164,7 +185,7 @@ def _texts(said: Mapping[str, Json], dossier: Dossier) -> dict[str, str | None]:
 def _evidence(said: Mapping[str, Json], dossier: Dossier) -> str | None:
     listed = said.get("evidence")
     members = listed if isinstance(listed, list) else []
-    ids = {each.get("id") for each in members if isinstance(each, dict)}
+    ids = [each.get("id") for each in members if isinstance(each, dict)]
     items = [
         KeptItem(row.id, row.kind, row.size_bytes, row.sha256, row.sealed_sha256)
         for row in dossier.evidence

@@ -534,3 +534,18 @@ def test_the_database_role_of_the_web_may_read_all_of_it(
         for page in pages:
             assert "Checkpoint of" in _foot(officer, page)
         assert "This record is as it was written" in _check(officer, attempt_id)
+
+
+def test_a_time_that_nobody_can_have_is_named_and_never_passed_over(
+    officer: Client, lives: Lives, runtime: Runtime
+) -> None:
+    """The owner of the tables can write `infinity`, which Python has not."""
+    attempt_id = lives.settled()
+    seal(runtime)
+    with unguarded(), connection.cursor() as cursor:
+        cursor.execute("UPDATE verification_ledger_checkpoint SET made_at = 'infinity'")
+    check = officer.post(f"{ATTEMPTS}{attempt_id}/verify/")
+    for answer in (officer.get(ENTRIES), officer.get(CHECKPOINTS), check):
+        assert answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+        assert "they run ledger_verify" in _text(answer.content)
+        assert "The log cannot be read" in _text(answer.content)

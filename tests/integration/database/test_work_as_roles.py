@@ -143,8 +143,24 @@ def test_staff_sign_in_and_manage_staff_as_web(roles: Roles) -> None:
         refused = browser.post(f"/admin/auth/user/{kept.pk}/delete/", {"post": "yes"})
         assert refused.status_code == 409
         browser.logout()
-    assert User.objects.filter(username="trainee").exists()
     assert not Group.objects.filter(name="trainees").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_web_role_may_not_do_is_refused_in_plain_words(roles: Roles) -> None:
+    """The queue is the worker's."""
+    browser = Client(raise_request_exception=False)
+    browser.force_login(User.objects.create_superuser("chief"))
+    with acting_as(roles[Kind.WEB]):
+        answers = [
+            browser.get("/admin/procrastinate/procrastinatejob/"),
+            browser.get("/admin/procrastinate/procrastinatejob/1/change/"),
+        ]
+        browser.logout()
+    for answer in answers:
+        assert answer.status_code == 403
+        assert "no-store" in answer.headers["Cache-Control"]
+        assert "nothing was done" in answer.content.decode()
 
 
 def role_url(login: Login) -> str:

@@ -10,10 +10,12 @@ import pytest
 from django.contrib.auth.models import User
 
 from tests.integration.erasing.erasures import REASON, ask, erase
-from tests.integration.ledger.lives import Lives, attempt, drain, seal
+from tests.integration.ledger.lives import Lives, ahead, attempt, drain, seal
+from verification.ledger.canonical import Json, canonical
 from verification.services.erasure_certificate import erasure_certificate
 from verification.services.errors import NothingToEraseError, NotSealedError
 from verification.services.runtime import Runtime
+from verification.services.staging import stage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,6 +52,25 @@ def _check(proof: str, runtime: Runtime, folder: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"legal_basis": "mood", "evidence": [{}]}, {"erasure": [1], "at": 7}]
+)
+def test_what_only_looks_like_an_erasure_is_not_certified(
+    more: dict[str, Json], lives: Lives, officer: User, approver: User, runtime: Runtime
+) -> None:
+    attempt_id = lives.submitted()
+    forged = {"attempt": str(attempt_id), "kind": "evidence.erased", "approved_by": "nobody"}
+    stage([canonical({**forged, **more})])
+    seal(runtime)
+    with pytest.raises(NothingToEraseError):
+        erasure_certificate(attempt_id=attempt_id, runtime=runtime)
+    row = erase(attempt_id, officer, approver, runtime)
+    seal(ahead(runtime, 60))
+    page = erasure_certificate(attempt_id=attempt_id, runtime=runtime).decode()
+    assert str(row.pk) in page
+    assert "nobody" not in page
 
 
 def test_there_is_no_certificate_before_the_erasure_is_sealed(

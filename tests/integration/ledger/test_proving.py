@@ -12,14 +12,18 @@ from uuid import UUID
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
 
+from tests.integration.database.roles import owner
 from tests.integration.ledger.lives import LIVES, Lives, ahead, attempt, drain, seal
 from tests.owner import unguarded
+from verification.ledger.canonical import Json, canonical
 from verification.ledger.proof_document import to_json
 from verification.models import LedgerCheckpoint, LedgerNode
 from verification.services.errors import LedgerRefusalError, NotSealedError, UnknownAttemptError
 from verification.services.proving import prove_attempts
 from verification.services.runtime import Runtime
+from verification.services.staging import stage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,6 +115,64 @@ def test_stored_hashes_that_were_changed_prove_nothing(lives: Lives, runtime: Ru
         LedgerNode.objects.update(hash=b"x" * 32)
     with pytest.raises(LedgerRefusalError, match="prove nothing"):
         prove_attempts([attempt_id], runtime=runtime)
+
+
+DAMAGES = (
+    "DELETE FROM verification_ledger_node",
+    "UPDATE verification_ledger_entry SET raw = '{}'",
+    "UPDATE verification_ledger_entry SET leaf_hash = sha256(leaf_hash)",
+    "UPDATE verification_ledger_checkpoint SET note = ''",
+    "UPDATE verification_ledger_checkpoint SET note = '\\xff'",
+    "UPDATE verification_ledger_checkpoint SET root = sha256(root)",
+    "UPDATE verification_ledger_checkpoint SET size = size + 1000",
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_log_is_named_and_proves_nothing(
+    damage: str, lives: Lives, runtime: Runtime, client: Client, bearer: str
+) -> None:
+    attempt_id = lives.settled()
+    seal(runtime)
+    with unguarded():
+        owner(damage)
+    with pytest.raises(LedgerRefusalError):
+        prove_attempts([attempt_id], runtime=runtime)
+    headers = {"Authorization": f"Bearer {bearer}"}
+    answer = client.get(f"/api/v1/attempts/{attempt_id}/proof/", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (500, "log_damaged")
+
+
+def test_a_proof_of_consistency_names_a_damaged_log(
+    lives: Lives, runtime: Runtime, client: Client, bearer: str
+) -> None:
+    lives.settled()
+    seal(runtime)
+    with unguarded():
+        owner("DELETE FROM verification_ledger_node")
+    headers = {"Authorization": f"Bearer {bearer}"}
+    answer = client.get("/api/v1/ledger/consistency/?old=3", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (500, "log_damaged")
+
+
+@pytest.mark.parametrize(
+    "imitation",
+    [
+        {"commitments": {"biz_no": "no hexadecimal", "reason": "0"}},
+        {"commitments": {}, "evidence": [{"id": [1]}]},
+        {"commitments": {}, "erasure": [1], "reveal": {"a": 1}},
+    ],
+)
+def test_what_only_looks_like_an_entry_keeps_no_attempt_from_its_proof(
+    imitation: dict[str, Json], lives: Lives, runtime: Runtime, tmp_path: Path
+) -> None:
+    attempt_id = lives.settled()
+    stage([canonical({"attempt": str(attempt_id), "kind": "evidence.x", **imitation})])
+    seal(runtime)
+    document = prove_attempts([attempt_id], runtime=runtime)
+    assert document.attempts[0].entries[-1].values == {}
+    assert document.attempts[0].entries[0].values["biz_no"] == "ONB-2"
+    assert json.loads(to_json(document))
 
 
 def test_an_older_log_cannot_continue_a_longer_one(lives: Lives, runtime: Runtime) -> None:

@@ -2,9 +2,11 @@
 
 import csv
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,15 +14,19 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from tests.integration.database.roles import owner
 from tests.integration.erasing.erasures import ask, decide
 from tests.integration.ledger.lives import Lives, drain
 from tests.integration.reveals.conftest import make_person
+from tests.owner import unguarded
+from verification.ledger.canonical import Json, canonical
 from verification.models import Evidence, LedgerEntry
-from verification.models.reveal import Purpose
+from verification.models.reveal import REVEAL_REFUSED, REVEALED, Purpose
 from verification.selectors.access import CSV_COLUMNS, access_csv, access_events
 from verification.services.errors import RevealLimitError
 from verification.services.reveals import reveal
 from verification.services.runtime import Runtime
+from verification.services.staging import stage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,6 +80,87 @@ def test_events_are_told_in_their_order_before_and_after_the_log_has_them(
     assert [each.who for each in events] == ["olga", "olga", "olga", "anna", "olga", "anna"]
     assert {each.biz_no for each in events} == {"ONB-1"}
     assert access_events(attempt_id=attempt_id) == events
+
+
+IMITATIONS: dict[str, Callable[[str], dict[str, Json]]] = {
+    "bare": lambda _: {"kind": REVEAL_REFUSED},
+    "no time": lambda _: {"kind": REVEAL_REFUSED, "at": "x", "by": ["olga"], "item": 7},
+    "a time of no zone": lambda _: {"kind": REVEAL_REFUSED, "at": "2026-01-01T00:00:00"},
+    "a time of year one": lambda _: {"kind": REVEAL_REFUSED, "at": "0001-01-01T00:00:00.000000Z"},
+    "lists": lambda attempt_id: {"kind": ["evidence.revealed"], "attempt": [attempt_id]},
+    "a list of an attempt": lambda attempt_id: {"kind": REVEALED, "attempt": [attempt_id]},
+    "an object of a reveal": lambda _: {"kind": REVEALED, "reveal": {"a": 1}},
+    "a list of an erasure": lambda _: {"kind": "evidence.erased", "erasure": [1]},
+}
+"""What somebody may stage that only looks like an entry of ours."""
+
+
+@pytest.mark.parametrize("imitation", IMITATIONS)
+def test_what_only_looks_like_an_entry_hides_no_event(
+    imitation: str, lives: Lives, officer: User, runtime: Runtime
+) -> None:
+    attempt_id = lives.settled()
+    _history(attempt_id, officer, runtime)
+    drain(runtime)
+    before = access_events(attempt_id=attempt_id)
+    entry = {"attempt": str(attempt_id), **IMITATIONS[imitation](str(attempt_id))}
+    stage([canonical(entry)])
+    browser = Client(raise_request_exception=False)
+    browser.force_login(officer)
+    for _ in ("staged", "in the log"):
+        after = access_events(attempt_id=attempt_id)
+        assert [each for each in after if each in before] == before
+        assert access_csv(after)
+        for page in (f"reveal/?attempt={attempt_id}", f"verificationattempt/{attempt_id}/"):
+            assert browser.get(f"/admin/verification/{page}").status_code == HTTPStatus.OK
+        drain(runtime)
+
+
+def test_who_was_renamed_is_told_under_both_names(
+    lives: Lives, officer: User, runtime: Runtime
+) -> None:
+    """Two accounts that take each other's name do not take each other's deeds."""
+    attempt_id = lives.settled()
+    _history(attempt_id, officer, runtime)
+    User.objects.filter(username="olga").update(username="nobody")
+    User.objects.filter(username="anna").update(username="olga")
+    User.objects.filter(username="nobody").update(username="anna")
+    for _ in ("staged", "in the log"):
+        asked, decided = "olga (now anna)", "anna (now olga)"
+        assert [each.who for each in access_events(attempt_id=attempt_id)] == [
+            "olga", "olga", asked, decided, asked, decided
+        ]  # fmt: skip
+        drain(runtime)
+
+
+def test_a_copy_of_an_entry_does_not_take_its_place(
+    lives: Lives, officer: User, runtime: Runtime
+) -> None:
+    attempt_id = lives.settled()
+    _history(attempt_id, officer, runtime)
+    drain(runtime)
+    before = access_events(attempt_id=attempt_id)
+    stage(bytes(each.raw) for each in LedgerEntry.objects.filter(kind=REVEALED))
+    assert access_events(attempt_id=attempt_id) == before
+    drain(runtime)
+    assert access_events(attempt_id=attempt_id) == before
+
+
+@pytest.mark.parametrize("damage", [{"raw": b"\xff"}, {"raw": b"{}"}, {"raw": b'{"a":1}'}])
+def test_a_damaged_entry_hides_no_event(
+    damage: dict[str, Any], lives: Lives, officer: User, runtime: Runtime
+) -> None:
+    attempt_id = lives.settled()
+    _history(attempt_id, officer, runtime)
+    drain(runtime)
+    with unguarded():
+        LedgerEntry.objects.update(**damage)
+        owner("UPDATE verification_ledger_entry SET sequenced_at = 'infinity'")
+    events = access_events(attempt_id=attempt_id)
+    assert sorted(each.what for each in events) == sorted(EVERYTHING)
+    [refused] = [each for each in events if each.what == REVEAL_REFUSED]
+    assert refused.who == "(cannot be read)"
+    assert refused.index is not None
 
 
 def test_only_what_matches_all_that_is_given_is_told(

@@ -3,6 +3,7 @@
 import base64
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -101,6 +102,19 @@ def test_no_other_method_reveals(method: str, image: Evidence, officer: User) ->
     assert not Reveal.objects.exists()
 
 
+def test_who_comes_back_to_the_form_from_the_login_is_told_what_to_do(
+    image: Evidence, officer: User
+) -> None:
+    """The session ended in between: the way back from the login is a GET."""
+    sent = Client().post(_address(image), FORM)
+    back = parse_qs(urlsplit(sent.headers["Location"]).query)["next"][0]
+    answer = _browser(officer).get(back)
+    assert answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+    assert answer.headers["Allow"] == "POST"
+    assert "fill in its form again" in answer.content.decode()
+    assert not Reveal.objects.exists()
+
+
 @pytest.mark.parametrize("roles", [(), ("auditor",)])
 def test_without_the_permission_there_is_no_form_and_no_reveal(
     roles: tuple[str, ...], image: Evidence
@@ -139,6 +153,12 @@ def test_without_the_token_of_the_form_nothing_is_revealed(image: Evidence, offi
         {**FORM, "reason": "short"},
         {**FORM, "reason": "with a NUL \0 in it"},
         {**FORM, "reason": "x" * 501},
+        {**FORM, "reason": "\u3164" * 10},
+        {**FORM, "reason": "\u2800" * 10},
+        {**FORM, "reason": "\u034f" * 10},
+        {**FORM, "reason": "review\ufe0f of it \u115f here"},
+        {**FORM, "reason": "\ue000" * 10},
+        {**FORM, "reason": "\ufe0f" * 10},
         {**FORM, "purpose": "curiosity"},
         {**FORM, "purpose": ""},
     ],
