@@ -68,7 +68,7 @@ def test_a_second_run_keeps_the_data_and_ctrl_c_stops_everything(place: Place) -
     with running_up(place) as running:
         running.wait_until("Running. Ctrl-C stops everything.")
         assert len(_attempts(place)) == 2 * len(SAMPLES)
-        assert running.output.count("printed by the first run") == 4
+        assert running.output.count("printed by the first run") == 6
         assert "vk_" not in running.output
         for path in ("healthz", "readyz", "admin/login/", "api/docs/"):
             with urllib.request.urlopen(f"http://127.0.0.1:{place.web_port}/{path}") as answer:

@@ -66,8 +66,10 @@ def _is_over(request: HttpRequest) -> bool:
     return False
 
 
-def _begin(*, request: HttpRequest, **_kwargs: Any) -> None:
+def _begin(*, request: HttpRequest | None, **_kwargs: Any) -> None:
     """Start the clocks of a session anew when somebody logs in."""
+    if request is None:
+        return  # Django's signal knows logins without a request, which have no session
     now = now_s()
     request.session.update({SINCE: now, SEEN: now, PROVED: now})
 
