@@ -1,4 +1,4 @@
-"""The way in and out of the admin, on record."""
+"""The way in and out of the admin, on record; who leaves gives back the reviews they had taken."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.signals import user_logged_out
 from django.core.exceptions import ValidationError
 
+from verification.services.review_queue import release_all
 from verification.services.runtime import get_runtime
 from verification.services.staff import record_login, record_logout, record_refusal
 
@@ -34,6 +35,7 @@ class RecordedLoginForm(AdminAuthenticationForm):
 def _on_logout(*, user: object, **_kwargs: Any) -> None:
     if isinstance(user, AbstractUser):
         record_logout(person=user, runtime=get_runtime())
+        release_all(by=user, runtime=get_runtime())
 
 
 admin.site.login_form = RecordedLoginForm

@@ -126,8 +126,9 @@ def _stored(person_id: int) -> tuple[str, str]:
     return (found.time_zone, found.language) if found else ("", "")
 
 
-def _remember(*, request: HttpRequest, user: AbstractUser, **_kwargs: Any) -> None:
-    request.session[CHOSEN] = _stored(user.pk)
+def _remember(*, request: HttpRequest | None, user: AbstractUser, **_kwargs: Any) -> None:
+    if request is not None:
+        request.session[CHOSEN] = _stored(user.pk)
 
 
 user_logged_in.connect(_remember, dispatch_uid="verification.preferences")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 
 from tests.factories import NOON, make_attempt, make_client, make_evidence
 from tests.integration.reveals.conftest import make_person
@@ -158,6 +159,16 @@ def test_leases_end_with_the_session(officer: User, colleague: User, noon: Runti
     review_queue.take(attempt_id=other.pk, by=colleague, runtime=noon)
     assert review_queue.release_all(by=officer, runtime=noon) == 1
     assert list(Review.objects.exclude(leased_by=None)) == [other]
+
+
+@pytest.mark.django_db
+def test_who_logs_out_gives_back_what_they_had_taken(
+    officer: User, noon: Runtime, client: Client
+) -> None:
+    client.force_login(officer)
+    review_queue.take(attempt_id=make_review().pk, by=officer, runtime=noon)
+    assert client.post("/admin/logout/").status_code == 200
+    assert not Review.objects.exclude(leased_by=None).exists()
 
 
 @pytest.mark.django_db
