@@ -219,7 +219,7 @@ def furnish(service: Service) -> tuple[str, Credentials]:
     pair = service.manage("client_issue_key", "canary", "--key-pair")
     credentials = Credentials(_printed(pair, "api_key"), _printed(pair, "api_secret"))
     service.canaries |= {
-        "bearer key": bearer.rpartition("_")[2].encode(),
+        "bearer key": bearer.split("_", 2)[2].encode(),
         "api secret": credentials.api_secret.encode(),
     }
     return bearer, credentials

@@ -25,6 +25,10 @@ from verification.services.sealing import add_evidence
 ATTEMPTS = "/admin/verification/verificationattempt/"
 DESK = "/admin/verification/review/"
 FACE = Path(__file__).parents[2].joinpath("verification/sandbox/face.jpg").read_bytes()
+WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? []
+    : [...document.querySelectorAll('body *')]
+        .filter(each => each.getBoundingClientRect().right > innerWidth + 1)
+        .map(each => `${each.tagName}.${each.className} ${each.textContent.trim().slice(0, 40)}`)"""
 CONTRAST = Path(__file__).with_name("contrast.js").read_text()
 
 
@@ -300,6 +304,7 @@ def _can_be_read(desk: Page, name: str) -> None:
         desk.screenshot(path=f"{shots}/{name}.png", full_page=True)
     for each in desk.locator("details").all():
         each.evaluate("each => { each.open = true }")
-    assert desk.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
+    wide = desk.evaluate(WIDE)
+    assert wide == [], f"{name}: {wide}"
     faint = desk.evaluate(CONTRAST)
     assert faint == [], f"{name}: {json.dumps(faint, indent=1)}"

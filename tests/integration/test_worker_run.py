@@ -82,14 +82,14 @@ class Database:
 
     @contextmanager
     def job_held_up(self) -> Iterator[int]:
-        """Lend a job, ours or a periodic one, that waits for a lock until the block ends."""
+        """Lend a job, whichever comes first, that waits for a lock until the block ends."""
         waiting = "SELECT true FROM pg_locks WHERE relation = 'verification_attempt'::regclass"
-        running = "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND task_name = %s"
+        running = "SELECT id FROM procrastinate_jobs WHERE status = 'doing'"
         with psycopg.connect(self.url) as connection:
             connection.execute("LOCK TABLE verification_attempt IN ACCESS EXCLUSIVE MODE")
             self.defer()
             wait_until(lambda: bool(self.ask(f"{waiting} AND NOT granted")))
-            yield int(self.ask(running, REAPER))
+            yield int(self.ask(running))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +210,22 @@ def test_jobs_and_sequencer_go_on_when_the_database_is_back(
     assert worker.count("Jobs wait for") == 1
     assert worker.count("Entries of the log wait for") == 1
     assert worker.count("error connecting in") == 1
+    assert worker.count("Traceback") == 0
+    assert worker.end() == 0
+
+
+def test_a_job_that_loses_its_database_is_no_failure_to_look_at(
+    database: Database, run: Run
+) -> None:
+    worker = run()
+    worker.wait_until_ready()
+    with suppress(psycopg.OperationalError), database.job_held_up():
+        database.kill()
+    database.start()
+    later = database.defer()
+    wait_until(lambda: database.state(later) == "succeeded")
+    assert worker.count("Jobs wait for") == 1
+    assert worker.count("ended with status: Error") == 1
     assert worker.count("Traceback") == 0
     assert worker.end() == 0
 

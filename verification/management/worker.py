@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import psycopg
+from django.db import InterfaceError, OperationalError
 from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app, connector_params
 from procrastinate.exceptions import ConnectorException
@@ -32,7 +33,16 @@ POOL_TIMEOUT_S = 2.0
 POOL_CLOSE_S = 1.0
 POOL_MAX = 4
 POOL_WARNINGS_S = 60.0
-OUTAGE_LOGGERS = ("psycopg.pool", "procrastinate.worker.worker", "procrastinate.utils")
+JOBS_LOGGER = "procrastinate.worker"
+OUTAGE_LOGGERS = (
+    "asyncio",
+    "psycopg.pool",
+    JOBS_LOGGER,
+    "procrastinate.worker.worker",
+    "procrastinate.utils",
+)
+# The server shuts down, has crashed, starts up; class 08 is that of broken connections.
+LOST_STATES = ("57P01", "57P02", "57P03")
 
 
 def run_worker(*, tend: Callable[[], int]) -> bool:
@@ -132,7 +142,7 @@ class _OncePerOutage(logging.Filter):
     """Keeps libraries from telling an outage over and over, at each try and with tracebacks.
 
     Each kind of a pool's warnings, which have the cause, passes once a minute; what procrastinate's
-    worker was ended by is told by our own warning.
+    worker was ended by is told by our own warning; a job that was under way is named in one line.
     """
 
     def __init__(self) -> None:
@@ -142,7 +152,8 @@ class _OncePerOutage(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is to be logged."""
         if record.exc_info and _is_outage(record.exc_info[1]):
-            return False
+            record.exc_info = None
+            return record.name == JOBS_LOGGER
         if record.name != "psycopg.pool" or record.levelno != logging.WARNING:
             return True
         now = time.monotonic()
@@ -153,9 +164,14 @@ class _OncePerOutage(logging.Filter):
 
 
 def _is_outage(error: BaseException | None) -> bool:
-    """Tell a lost connection from what a person must look at, such as a missing table."""
-    lost = (psycopg.OperationalError, psycopg.InterfaceError)
-    return isinstance(error, ConnectorException) and isinstance(error.__cause__, lost)
+    """Tell a lost connection from what a person must look at: a missing table, a full disk."""
+    if not isinstance(error, ConnectorException | OperationalError | InterfaceError):
+        return False
+    cause = error.__cause__
+    if isinstance(cause, psycopg.OperationalError):
+        state = cause.sqlstate
+        return state is None or state in LOST_STATES or state.startswith("08")
+    return isinstance(cause, psycopg.InterfaceError)
 
 
 def _cut_off() -> None:
