@@ -443,8 +443,8 @@ ATTACKS: dict[str, tuple[Attack, FaultCode]] = {
     "another key wrapped": (wrap_another_key, FaultCode.KEY),
     "a wrapped key garbled": (
         owner(
-            "UPDATE verification_evidence_key SET sealed = set_byte(sealed, 20, 7)"
-            " WHERE attempt_id = {one}"
+            "UPDATE verification_evidence_key"
+            " SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) WHERE attempt_id = {one}"
         ),
         FaultCode.KEY_LOST,
     ),
