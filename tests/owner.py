@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from django.db import connection
 
 from verification.models.guards import GUARDED
+from verification.selectors.guard_sources import written_guards
 
 
 @contextmanager
@@ -19,6 +20,12 @@ def unguarded(*tables: str) -> Iterator[None]:
         for table in tables or GUARDED:
             for name in _triggers(table):
                 _execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
+
+
+def watched() -> set[str]:
+    """Return the tables of which every change is an entry."""
+    found = written_guards("public").triggers
+    return {table for table, name in found if name == f"{table}_watch"}
 
 
 def _triggers(table: str) -> list[str]:

@@ -336,11 +336,12 @@ def install(apps, schema_editor):
         cursor.execute("SELECT quote_ident(current_schema())")
         schema = cursor.fetchone()[0]
         # %-signs in the bodies are plpgsql's: nothing is bound, so the driver leaves them alone.
-        for statement in _statements(schema):
+        for statement in statements(schema, schema_editor.connection):
             cursor.execute(statement)
 
 
-def _statements(schema):
+def statements(schema, connection):
+    """Return what is run, in order; `ledger_verify` holds the database against it."""
     path = "SET search_path = pg_catalog, pg_temp"
     for name, body in FUNCTIONS.items():
         text = body.replace("{schema}", schema)

@@ -198,11 +198,13 @@ def install(apps, schema_editor):
         cursor.execute("SELECT quote_ident(current_schema())")
         schema = cursor.fetchone()[0]
         # Without parameters the driver leaves the %-signs of plpgsql alone.
-        for statement in _statements(schema, _names(schema_editor.connection)):
+        for statement in statements(schema, schema_editor.connection):
             cursor.execute(statement)
 
 
-def _statements(schema, names):
+def statements(schema, connection):
+    """Return what is run, in order; `ledger_verify` holds the database against it."""
+    names = _names(connection)
     path = "SET search_path = pg_catalog, pg_temp"
     yield MAY.format(schema=schema, **names)
     yield STEPPED.format(schema=schema, **names)

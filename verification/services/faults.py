@@ -33,6 +33,8 @@ class FaultCode(StrEnum):
     REVIEW = "review_differs"
     # Clients, keys, staff.
     REGISTER = "register_differs"
+    # What keeps all of it as it was written.
+    GUARD = "guard_differs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One whole verification: the log, the records against it, and the registers, in one snapshot."""
+"""One whole verification: the log, records and registers against it, the guards; one snapshot."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +14,10 @@ from verification.ledger.anchors import read_anchors
 from verification.ledger.audit import Trusted
 from verification.ledger.checkpoint import open_checkpoint
 from verification.models import LedgerVerification
+from verification.selectors.guard_state import lifted_guards
 from verification.selectors.ledger import frontier_at
 from verification.services.errors import LedgerRefusalError
-from verification.services.faults import Fault
+from verification.services.faults import Fault, FaultCode
 from verification.services.log_audit import LogAudit, LogResult, Sealed, read_anchor_notes
 from verification.services.record_audit import check_dossier
 from verification.services.record_streams import dossiers, snapshot
@@ -102,6 +103,7 @@ def _all(log: LogAudit, records: "_Records", session: psycopg.Connection[Any]) -
     yield from log.faults()
     yield from records.faults()
     yield from register_faults(session)
+    yield from (Fault(FaultCode.GUARD, sentence) for sentence in lifted_guards())
 
 
 class _Records:

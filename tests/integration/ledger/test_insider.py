@@ -11,10 +11,9 @@ from django.db import connection
 
 from tests.integration.ledger.insider import ATTACKS, WITH_ANCHOR, Scene
 from tests.integration.ledger.lives import Lives, ahead, seal
-from tests.owner import unguarded
+from tests.owner import unguarded, watched
 from verification.ledger.anchors import anchor
 from verification.models import LedgerCheckpoint
-from verification.selectors.guard_state import watchers
 from verification.services.errors import LedgerRefusalError
 from verification.services.faults import FaultCode
 from verification.services.log_audit import Sealed, read_anchor_notes
@@ -63,7 +62,7 @@ def anchors() -> list[Sealed]:
 def attack(scene: Scene, name: str) -> None:
     """Do it with every guard and watcher off, and go on working afterwards."""
     does = WITH_ANCHOR[name] if name in WITH_ANCHOR else ATTACKS[name][0]
-    with unguarded(), unguarded(*watchers()):
+    with unguarded(), unguarded(*watched()):
         does(scene)
 
 

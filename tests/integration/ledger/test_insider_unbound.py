@@ -10,12 +10,11 @@ from django.contrib.auth.models import Group, Permission, User
 
 from tests.integration.ledger.insider import sql
 from tests.integration.ledger.lives import Lives, ahead, seal, someone
-from tests.owner import unguarded
+from tests.owner import unguarded, watched
 from verification.ledger.canonical import Json, canonical
 from verification.ledger.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from verification.ledger.note import parse_note
 from verification.models import ApiKey, LedgerCheckpoint, LedgerEntry, Reveal, VerificationAttempt
-from verification.selectors.guard_state import watchers
 from verification.services.entries import RESULT, group_text, utc_text
 from verification.services.faults import Fault, FaultCode
 from verification.services.log_audit import read_anchor_notes
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def change(statement: str, *values: object) -> None:
     """Change what is stored as the owner does, with every guard and watcher off."""
-    with unguarded(), unguarded(*watchers()):
+    with unguarded(), unguarded(*watched()):
         sql(statement, *values)
 
 
