@@ -16,6 +16,7 @@ from verification.models.policy import PolicyReplay, ReviewPolicy
 from verification.models.preference import Preference
 from verification.models.reveal import Reveal
 from verification.models.review import Mention, Review, ReviewStep, SavedFilter
+from verification.models.rights import RightsChange, RightsSeal
 from verification.models.rollup import Rollup, RollupPosition
 from verification.models.session import VerificationSession
 
@@ -37,6 +38,8 @@ __all__ = [
     "Review",
     "ReviewPolicy",
     "ReviewStep",
+    "RightsChange",
+    "RightsSeal",
     "Rollup",
     "RollupPosition",
     "SavedFilter",

@@ -18,6 +18,7 @@ KEPT = (
     "verification_evidence",
     "verification_spent_sign",
     "verification_review_step",
+    "verification_rights_seal",
 )
 """Tables whose rows are inserted and never touched again."""
 
@@ -29,6 +30,7 @@ STEPPING = (
     "verification_api_key",
     "verification_review",
     "verification_review_policy",
+    "verification_rights_change",
 )
 """Tables whose rows change in known steps, each column written once."""
 

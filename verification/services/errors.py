@@ -29,6 +29,11 @@ ServiceError
 |-- ReviewTakenError            somebody else works on it now
 |-- ReviewStateError            it is not in the state in which that can be done
 |-- BadDecisionError            the reason code does not explain the decision
+|-- UnknownChangeError          there is no such request for rights
+|-- NothingToGrowError          the account has these rights, or cannot get them
+|-- ChangePendingError          the same was asked for and waits for its decision
+|-- ChangeDecidedError          the request was decided before
+|-- SealError                   rights cannot be put under two people yet
 |-- LedgerRefusalError          the log must not be continued as it stands
 `-- RoleRefusedError            a database role cannot be given its privileges
 """
@@ -234,6 +239,36 @@ class BadDecisionError(ServiceError):
     """Repeat with a reason code of the policy in force that explains the decision."""
 
     code = "bad_decision"
+
+
+class UnknownChangeError(ServiceError):
+    """Nobody asked for that."""
+
+    code = "unknown_change"
+
+
+class NothingToGrowError(ServiceError):
+    """Repeating does not help."""
+
+    code = "nothing_to_grow"
+
+
+class ChangePendingError(ServiceError):
+    """Repeating is useless until the open request is decided."""
+
+    code = "change_pending"
+
+
+class ChangeDecidedError(ServiceError):
+    """Repeating does not help."""
+
+    code = "change_decided"
+
+
+class SealError(ServiceError):
+    """There are not two people yet, or it was done before."""
+
+    code = "not_sealed_rights"
 
 
 class LedgerRefusalError(ServiceError):

@@ -60,6 +60,10 @@ REVIEW_STEPS = (
 REPLAY_STEPS = (
     "state", "started_at", "finished_at", "total", "done", "position_at", "position_id", "result",
 )  # fmt: skip
+RIGHTS_STEPS = (
+    "decision", "decided_by_id", "decided_at", "glass_broken", "glass_reviewed_by_id",
+    "glass_reviewed_at", "applied_at",
+)  # fmt: skip
 POLICY_STEPS = ("state", "decided_by_id", "decided_at", "retired_at")
 
 INSERT: Privileges = MappingProxyType({"INSERT": None})
@@ -85,6 +89,7 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_mention": {"INSERT": None, "UPDATE": ("seen_at",)},
             "verification_review_policy": {"INSERT": None, "UPDATE": POLICY_STEPS},
             "verification_policy_replay": {"INSERT": None, "UPDATE": ("state", "finished_at")},
+            "verification_rights_change": {"INSERT": None, "UPDATE": RIGHTS_STEPS},
             "verification_saved_filter": {"INSERT": None, "UPDATE": None, "DELETE": None},
             "verification_preference": {"INSERT": None, "UPDATE": None},
         },

@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 
 from verification.ledger.canonical import Json, parse
 from verification.ledger.errors import CanonicalError
-from verification.services import policy_audit
+from verification.services import policy_audit, rights_audit
 from verification.services.faults import Fault, FaultCode
 from verification.services.record_streams import utc_sql
 
@@ -89,7 +89,8 @@ Facts = Mapping[str, Json]
 
 
 def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
-    """Yield each client, key, account, right or policy version that is not as was recorded."""
+    """Yield each client, key, account, right, request for rights or policy version that is not as
+    was recorded."""
     said = _said(connection)
     for what, facts in _stored(connection):
         identity = _identity(what, facts)
@@ -102,6 +103,8 @@ def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
         yield _fault(identity, "was recorded, but is gone")
     policies = connection.execute(ENTRIES, [list(policy_audit.KINDS)])
     yield from policy_audit.policy_faults(connection, (raw for (raw,) in policies))
+    rights = connection.execute(ENTRIES, [[*rights_audit.KINDS, ROLE]])
+    yield from rights_audit.rights_faults(connection, (raw for (raw,) in rights))
 
 
 def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:

@@ -31,11 +31,15 @@ DUTIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "officer": (*REGISTERS, "reveal_evidence", "request_erasure", "work_review"),
         "approver": (
             *REGISTERS, "reveal_evidence", "request_erasure", "decide_erasure", "work_review",
-            "second_review", "assign_review", "reopen_review", "decide_policy",
+            "second_review", "assign_review", "reopen_review", "decide_policy", "decide_rights",
+            "view_rightschange",
         ),
-        "auditor": REGISTERS,
+        "auditor": (*REGISTERS, "view_rightschange"),
         "engineer": (),
-        "administrator": ("assign_review", "break_glass", "propose_policy", "decide_policy"),
+        "administrator": (
+            "assign_review", "break_glass", "propose_policy", "decide_policy", "request_rights",
+            "decide_rights", "view_rightschange",
+        ),
     }
 )  # fmt: skip
 """What each role may do with evidence, reviews and policies, and that it may read who did what."""
