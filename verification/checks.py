@@ -13,6 +13,7 @@ from verification.conf import Conf, get_conf
 from verification.faceid.contract import REGIONS
 from verification.selectors.guard_state import is_migrated, lifted_guards
 from verification.selectors.rights import is_over_all, session_role
+from verification.selectors.rights_changes import lacks_seal
 from verification.services.grants import compare
 from verification.services.policy_file import compare_policy_file
 from verification.services.privileges import Kind
@@ -134,3 +135,17 @@ def check_policy_file(databases: Sequence[str] | None = None, **_: Any) -> list[
     except (OperationalError, ProgrammingError, ImproperlyConfigured):
         return []  # W010, E007 and E001 say so
     return [Warning(found, id="verification.W013")] if found else []
+
+
+@register(Tags.database)
+def check_seal(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W014: one person alone can still give rights. Asks if told to."""
+    if "default" not in (databases or ()) or connections["default"].vendor != "postgresql":
+        return []
+    try:
+        with connections["default"].temporary_connection():
+            is_open = is_migrated() and lacks_seal()
+    except (OperationalError, ProgrammingError):
+        return []  # W010 and E007 say so
+    sentence = "One person alone can give rights to others: run rights_seal as the owner."
+    return [Warning(sentence, id="verification.W014")] if is_open else []

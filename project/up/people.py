@@ -10,8 +10,11 @@ from django.db import transaction
 
 from verification.models import ApiClient
 from verification.models.client import Scope
+from verification.selectors.rights_changes import is_sealed
 from verification.services.clients import create_client, issue_bearer_key, revoke_key
+from verification.services.rights import seal_rights
 from verification.services.roles import ROLES, ensure_roles
+from verification.services.runtime import get_runtime
 
 CLIENT_NAME = "demo-onboarding"
 RUN_KEY_LIFE = timedelta(hours=1)
@@ -29,6 +32,12 @@ def ensure_staff(password: Callable[[], str]) -> tuple[Credential, ...]:
     """Make one member of staff for each role, who can log in to the admin; safe to repeat."""
     ensure_roles()
     return tuple(_ensure_member(role, password) for role in ROLES)
+
+
+def ensure_seal() -> None:
+    """Let rights grow by two people only, as in production; safe to repeat."""
+    if not is_sealed():
+        seal_rights(runtime=get_runtime())
 
 
 def _ensure_member(role: str, password: Callable[[], str]) -> Credential:

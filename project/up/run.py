@@ -95,6 +95,7 @@ def _show_people() -> None:
     for member in people.ensure_staff(lambda: secrets.token_urlsafe(PASSWORD_BYTES)):
         again = f"printed by the first run; a new one: {manage} changepassword {member.name}"
         _say(f"  {member.name:<16} password  {member.secret or again}")
+    people.ensure_seal()
     client = people.ensure_client(datetime.now(UTC))
     again = f"printed by the first run; another: {manage} client_issue_key {client.name}"
     _say(f"  {client.name:<16} API key   {client.secret or again}")

@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group, User
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from verification.admin.reauth import requires_fresh_login
+from verification.selectors.rights_changes import is_sealed
 
 ACCOUNT_LOOKUPS = frozenset(
     {"is_staff__exact", "is_superuser__exact", "is_active__exact", "groups__id__exact"}
@@ -20,21 +22,56 @@ ACCOUNT_LOOKUPS = frozenset(
 """The filters of the list beside it. Any other could ask for what the list does not show."""
 
 SUPERUSERS_ONLY = ("is_superuser", "user_permissions")
+WORKING = ("is_active", "is_staff")
 OWN_RIGHTS = ("is_staff", "is_active", "groups")
 
 if TYPE_CHECKING:
     _Accounts = UserAdmin[User]
+    _AccountForm = UserChangeForm[User]
 else:
     _Accounts = UserAdmin
+    _AccountForm = UserChangeForm
 
 for _model in (User, Group):
     if admin.site.is_registered(_model):
         admin.site.unregister(_model)
 
 
+class AccountForm(_AccountForm):
+    """The stock form, which says what the database would refuse: rights grow by two people."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what gives the account more than it has."""
+        cleaned = super().clean() or {}
+        if is_sealed():
+            for name in self._growing(cleaned):
+                self.add_error(
+                    name,
+                    ValidationError(
+                        _("Rights grow by two people: use “More rights…”, above."), code="four_eyes"
+                    ),
+                )
+        return cleaned
+
+    def _growing(self, cleaned: dict[str, Any]) -> list[str]:
+        """Return the fields by which the account would get more; those not in the form stay."""
+        before = User.objects.get(pk=self.instance.pk)
+        many = {"groups": before.groups.all(), "user_permissions": before.user_permissions.all()}
+        found = [name for name, held in many.items() if set(cleaned.get(name, held)) - set(held)]
+        if cleaned.get("is_superuser", before.is_superuser) and not before.is_superuser:
+            found.append("is_superuser")
+        works = {name: cleaned.get(name, getattr(before, name)) for name in WORKING}
+        if all(works.values()) and (before.is_superuser or before.groups.exists()):
+            found += [name for name in WORKING if not getattr(before, name)]
+        return found
+
+
 @admin.register(User)
 class StaffAdmin(_Accounts):
     """Accounts: made, changed and switched off, but never deleted, because records name them."""
+
+    form = AccountForm
+    change_form_template = "verification/admin/account.html"
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
         """Allow the filters of the list and nothing else."""
@@ -109,7 +146,18 @@ class StaffAdmin(_Accounts):
 
 @admin.register(Group)
 class RoleAdmin(GroupAdmin):
-    """Roles: what they include is read by administrators and changed by superusers."""
+    """Roles: what they include is read by administrators and changed by superusers.
+
+    Once rights take two people, nobody changes it: what a role includes comes with the version.
+    """
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Make none that could not include anything."""
+        return super().has_add_permission(request) and not is_sealed()
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Change none where the database would refuse it."""
+        return super().has_change_permission(request, obj) and not is_sealed()
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
         """Allow no filter: the list has none."""

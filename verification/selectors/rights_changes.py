@@ -17,6 +17,12 @@ def is_sealed() -> bool:
     return RightsSeal.objects.exists()
 
 
+def lacks_seal() -> bool:
+    """Return whether there are staff, whose rights one person alone can still make more."""
+    staff = get_user_model().objects.filter(is_active=True, is_staff=True)
+    return staff.exists() and not is_sealed()
+
+
 def changes_to_look_at() -> QuerySet[RightsChange]:
     """Return what waits for somebody, oldest first: requests, and glass that was broken."""
     waiting = Q(decision=None) | Q(glass_broken=True, glass_reviewed_at=None)

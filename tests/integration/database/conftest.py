@@ -21,6 +21,8 @@ from verification.models import (
     LedgerCosignature,
     LedgerVerification,
     Reveal,
+    RightsChange,
+    RightsSeal,
     SpentSign,
 )
 from verification.services.privileges import Kind
@@ -62,6 +64,16 @@ def furnished(db: None, runtime: Runtime) -> None:
     SpentSign.objects.create(
         key=session.client.keys.get(), digest=b"\x07" * 32, spent_at=NOON + timedelta(hours=1)
     )
+    chief = User.objects.create_superuser("chief")
+    RightsChange.objects.create(
+        id=uuid4(),
+        account=asking,
+        growth="superuser",
+        reason="asked by letter",
+        requested_by=chief,
+        requested_at=NOON,
+    )
+    RightsSeal.objects.create(sealed_at=NOON)
     judged = make_attempt("verified", policy_version=1, verdict="review", reasons=["in_doubt"])
     open_review(judged)
     step(judged, "noted", asking, "approved")

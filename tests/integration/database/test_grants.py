@@ -25,6 +25,7 @@ INSERTS = {
         "verification_review_step",
         "verification_review_policy",
         "verification_policy_replay",
+        "verification_rights_change",
         "verification_mention",
         "verification_saved_filter",
         "verification_preference",
@@ -80,6 +81,10 @@ RECORD_UPDATES = {
         },
         "verification_review_policy": {"state", "decided_by_id", "decided_at", "retired_at"},
         "verification_policy_replay": {"state", "finished_at"},
+        "verification_rights_change": {
+            *("decision", "decided_by_id", "decided_at", "glass_broken", "applied_at"),
+            *("glass_reviewed_by_id", "glass_reviewed_at"),
+        },
         "verification_mention": {"seen_at"},
         "verification_saved_filter": {"id", "owner_id", "page", "name", "query", "created_at"},
         "verification_preference": {"person_id", "time_zone", "language"},

@@ -27,6 +27,7 @@ FORBIDDEN = {
     "verification_api_key": ("public_id", "'x'"),
     "verification_review": ("opened_at", "now()"),
     "verification_review_policy": ("note", "'x'"),
+    "verification_rights_change": ("reason", "'x'"),
 }
 """A column that no step may change and another value, of tables whose rows change in steps."""
 

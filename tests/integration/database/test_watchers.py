@@ -222,11 +222,17 @@ def test_a_permission_that_becomes_another_is_seen(permission: Permission) -> No
     assert staged_by(partial(rows.update, name="Another label")) == []
 
 
-def test_groups_that_are_truncated_leave_their_traces(user: User, group: Group) -> None:
+def test_memberships_that_are_truncated_leave_their_traces(user: User, group: Group) -> None:
     user.groups.add(group)
     execute("SET CONSTRAINTS ALL IMMEDIATE")
-    entries = staged_by(partial(execute, "TRUNCATE auth_group CASCADE"))
-    assert sorted(each["what"] for each in entries) == ["group", "member"]
+    entries = staged_by(partial(execute, "TRUNCATE auth_user_groups"))
+    assert [each["what"] for each in entries] == ["member"]
+
+
+def test_groups_cannot_be_truncated_for_requests_name_them(group: Group) -> None:
+    execute("SET CONSTRAINTS ALL IMMEDIATE")
+    assert refusal(partial(execute, "TRUNCATE auth_group CASCADE")) == RESTRICT_VIOLATION
+    assert Group.objects.filter(pk=group.pk).exists()
 
 
 def test_a_client_comes_and_changes() -> None:

@@ -87,7 +87,7 @@ def ask(people: dict[str, User], runtime: Runtime) -> Callable[..., RightsChange
     return go
 
 
-def sql(statement: str, *values: object) -> None:
+def sql(statement: str, *values: int) -> None:
     """Run raw SQL as the owner of the tables."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values or None)
@@ -176,7 +176,7 @@ def test_an_account_that_was_switched_off_comes_back_by_two_people(
     works = people["works"]
     for off in ({"is_active": False}, {"is_staff": False}):
         User.objects.filter(pk=works.pk).update(**off)
-        on = {name: True for name in off}
+        on = dict.fromkeys(off, True)
         assert (
             refusal(lambda on=on: User.objects.filter(pk=works.pk).update(**on))  # type: ignore[misc]
             == RESTRICT_VIOLATION
@@ -305,8 +305,10 @@ def test_broken_glass_is_loud_and_waits_for_somebody_else(
 
 LIFTED: dict[str, tuple[str, str]] = {
     "a role": (
-        "INSERT INTO auth_user_groups (user_id, group_id)"
-        " SELECT {works}, id FROM auth_group WHERE name = 'approver'",
+        (
+            "INSERT INTO auth_user_groups (user_id, group_id)"
+            " SELECT {works}, id FROM auth_group WHERE name = 'approver'"
+        ),
         "got more rights without two people: role",
     ),
     "a superuser": (
@@ -314,14 +316,18 @@ LIFTED: dict[str, tuple[str, str]] = {
         "got more rights without two people: superuser",
     ),
     "a permission of one's own": (
-        "INSERT INTO auth_user_user_permissions (user_id, permission_id)"
-        " SELECT {works}, id FROM auth_permission WHERE codename = 'decide_erasure'",
+        (
+            "INSERT INTO auth_user_user_permissions (user_id, permission_id)"
+            " SELECT {works}, id FROM auth_permission WHERE codename = 'decide_erasure'"
+        ),
         "got more rights without two people: permission decide_erasure",
     ),
     "a wider role": (
-        "INSERT INTO auth_group_permissions (group_id, permission_id)"
-        " SELECT g.id, p.id FROM auth_group AS g, auth_permission AS p"
-        " WHERE g.name = 'officer' AND p.codename = 'decide_erasure'",
+        (
+            "INSERT INTO auth_group_permissions (group_id, permission_id)"
+            " SELECT g.id, p.id FROM auth_group AS g, auth_permission AS p"
+            " WHERE g.name = 'officer' AND p.codename = 'decide_erasure'"
+        ),
         "got more rights without two people: permission decide_erasure",
     ),
 }
