@@ -222,7 +222,10 @@ def make_evidence(attempt: VerificationAttempt, *kinds: str, erased: bool = Fals
 def erase(attempt: VerificationAttempt, *, at: datetime) -> None:
     """Destroy the key as two people would."""
     number = next(_numbers)
-    first, second = (User.objects.create(username=f"{n}-{number}") for n in ("asks", "approves"))
+    first, second = (
+        User.objects.create(username=f"{name}-{number}", is_staff=True, is_superuser=True)
+        for name in ("asks", "approves")
+    )
     Erasure.objects.create(
         id=uuid7(at),
         attempt=attempt,

@@ -112,6 +112,7 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
             proposed=moment(row.proposed_at),
             decided=moment(row.decided_at) if row.decided_at else None,
             retired=moment(row.retired_at) if row.retired_at else None,
+            decision_note=text(row.decision_note) if row.decision_note else None,
             proposed_by=text(row.proposed_by.get_username()) if row.proposed_by else None,
             decided_by=text(row.decided_by.get_username()) if row.decided_by else None,
             is_open=row.state == PolicyState.PROPOSED,
@@ -162,7 +163,11 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
         try:
             approve = _decision(request)
             decide_policy(
-                version=version, approve=approve, by=_person(request), runtime=get_runtime()
+                version=version,
+                approve=approve,
+                by=_person(request),
+                runtime=get_runtime(),
+                note=request.POST.get("note", ""),
             )
         except ServiceError as error:
             return self._refusal(request, error, version_address(version))

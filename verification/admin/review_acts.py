@@ -50,6 +50,11 @@ class Posted:
         """Return the note as it was typed."""
         return str(self.form.get("note", ""))
 
+    @property
+    def seen(self) -> str | None:
+        """Return how the review stood on the page that holds the form."""
+        return self.form.get("seen")
+
 
 def read_decision(form: QueryDict) -> tuple[Decision, str]:
     """Return decision and reason code: the code stands with its decision, `approved:same_person`.
@@ -82,19 +87,21 @@ def _release(posted: Posted) -> str:
 
 def _decide(posted: Posted) -> str:
     decision, code = read_decision(posted.form)
-    review = reviews.decide(**posted.who, decision=decision, reason_code=code, note=posted.note)
+    review = reviews.decide(
+        **posted.who, decision=decision, reason_code=code, note=posted.note, seen=posted.seen
+    )
     if review.needs_second:
         return _("Your proposal is on record. Somebody else must agree.")
     return _("Your decision is on record.")
 
 
 def _second(posted: Posted) -> str:
-    reviews.second(**posted.who, note=posted.note)
+    reviews.second(**posted.who, note=posted.note, seen=posted.seen)
     return _("You agreed: it is decided, on record.")
 
 
 def _give_back(posted: Posted) -> str:
-    reviews.give_back(**posted.who, note=posted.note)
+    reviews.give_back(**posted.who, note=posted.note, seen=posted.seen)
     return _("The proposal is returned. The review is open again.")
 
 
@@ -107,7 +114,9 @@ def _break_glass(posted: Posted) -> str:
     if "sure" not in posted.form:
         raise BadReasonError(_("Confirm that you decide alone."))
     decision, code = read_decision(posted.form)
-    reviews.break_glass(**posted.who, decision=decision, reason_code=code, note=posted.note)
+    reviews.break_glass(
+        **posted.who, decision=decision, reason_code=code, note=posted.note, seen=posted.seen
+    )
     return _("You decided alone, on record. Somebody else must review it.")
 
 

@@ -34,6 +34,7 @@ class Asked:
 
     chosen: Chosen
     note: str
+    seen: dict[UUID, str]
 
 
 def read_bulk(form: QueryDict) -> Asked:
@@ -46,7 +47,13 @@ def read_bulk(form: QueryDict) -> Asked:
         raise BadReasonError(_("Tick 1 to %(most)d reviews.") % {"most": MOST})
     decision, code = read_decision(form)
     chosen: Chosen = {"attempt_ids": ids, "decision": decision, "reason_code": code}
-    return Asked(chosen, form.get("note", ""))
+    return Asked(chosen, form.get("note", ""), _seen(ids, form.getlist("seen")))
+
+
+def _seen(ids: list[UUID], given: list[str]) -> dict[UUID, str]:
+    """Return how each stood in the preview; what names none of them is left out."""
+    said = dict(each.split(" ", 1) for each in given if " " in each)
+    return {each: said[str(each)] for each in ids if str(each) in said}
 
 
 def bulk_context(bulk: Bulk, asked: Asked) -> dict[str, Any]:
@@ -64,6 +71,7 @@ def bulk_context(bulk: Bulk, asked: Asked) -> dict[str, Any]:
 def _item(item: BulkItem) -> dict[str, Any]:
     return {
         "id": item.attempt_id,
+        "seen": item.seen,
         "address": attempt_address(item.attempt_id),
         "biz_no": text(item.biz_no, absent=format_html("{}", NO_NUMBER)),
         "is_proposed": item.becomes == ReviewState.PROPOSED,

@@ -30,6 +30,7 @@ from verification.policy.terms import Decision, Priority, Reason
 from verification.selectors.colleagues import colleagues
 from verification.selectors.decisions import review_of
 from verification.selectors.policies import find_version, policy_in_force, read_document
+from verification.selectors.reviews import standing
 
 Person = AbstractUser | AnonymousUser
 KEYS = {Decision.APPROVED: "a", Decision.REJECTED: "r", Decision.RETRY: "t"}
@@ -161,6 +162,7 @@ def _review(
     is_own = review.proposed_by_id == person.pk
     return {
         "row": review,
+        "seen": standing(review.attempt.state, steps),
         "state": review_pill(review),
         "due": due_pill(review, now),
         "due_at": moment(review.due_at),

@@ -130,7 +130,11 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
             is_sure = "sure" in request.POST
             if is_sure:
                 bulk = decide_bulk(
-                    **asked.chosen, note=asked.note, by=person, runtime=get_runtime()
+                    **asked.chosen,
+                    note=asked.note,
+                    by=person,
+                    runtime=get_runtime(),
+                    seen=asked.seen,
                 )
             else:
                 bulk = preview_bulk(**asked.chosen, by=person, runtime=get_runtime())

@@ -53,6 +53,16 @@ GUARDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "verification_ledger_stage_guard_leaving",
             truncate_guard("verification_ledger_stage"),
         ),
+        "verification_review_step": (
+            rows_guard("verification_review_step"),
+            "verification_review_step_guard_taken",
+            truncate_guard("verification_review_step"),
+        ),
+        "verification_review_policy": (
+            rows_guard("verification_review_policy"),
+            "verification_review_policy_guard_in_force",
+            truncate_guard("verification_review_policy"),
+        ),
     }
 )
 """Each guarded table and the triggers that must be there."""

@@ -43,6 +43,7 @@ class ReviewPolicy(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     decided_at = models.DateTimeField(null=True)
+    decision_note = models.CharField(max_length=500, null=True)
     retired_at = models.DateTimeField(null=True)
 
     class Meta:

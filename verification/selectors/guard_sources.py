@@ -7,14 +7,14 @@ from importlib import import_module
 
 from django.db import connection
 
-MIGRATIONS = ("0003_guards", "0007_review_guards", "0016_rights_guards")
+MIGRATIONS = ("0003_guards", "0007_review_guards", "0016_rights_guards", "0017_four_eyes")
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 
 FUNCTION = re.compile(
     r"CREATE (?:OR REPLACE )?FUNCTION (?P<name>\w+)\(.*?AS \$body\$(?P<body>.*)\$body\$", re.DOTALL
 )
 TRIGGER = re.compile(
-    r"CREATE TRIGGER (?P<name>\w+) (?P<when>[A-Z ]+) ON (?P<table>\w+) .*"
+    r"CREATE (?:CONSTRAINT )?TRIGGER (?P<name>\w+) (?P<when>[A-Z ]+) ON (?P<table>\w+) .*"
     r"FOR EACH (?P<each>ROW|STATEMENT) EXECUTE FUNCTION (?P<function>\w+)\(\)"
 )
 BITS = {"ROW": 1, "BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}

@@ -1,5 +1,7 @@
 """Reviews as staff see them: the queue and its figures, one review, and what is related to it."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,6 +19,9 @@ from verification.selectors.record import listed_attempts
 RELATED = 5
 DEVICE_SPAN = timedelta(hours=24)
 SOON = timedelta(hours=1)
+STEERING = frozenset({StepKind.ASSIGNED, StepKind.SNOOZED, StepKind.PRIORITISED})
+"""Steps that say when and by whom, and nothing about the attempt."""
+
 IMAGE = "image"
 """Kinds of evidence that begin like this are images."""
 
@@ -131,6 +136,24 @@ def find_review(attempt_id: UUID) -> Review | None:
 def steps_of(attempt_id: UUID) -> QuerySet[ReviewStep]:
     """Return what was done with a review, oldest first."""
     return ReviewStep.objects.filter(review_id=attempt_id).select_related("assignee")
+
+
+def standing(attempt_state: str, steps: Iterable[ReviewStep]) -> str:
+    """Return a word for how an attempt stands: another one after every answer, note and decision.
+
+    A page carries it, so that nobody decides about what they have not read.
+    """
+    told = sum(each.kind not in STEERING for each in steps)
+    return f"{attempt_state}.{told}"
+
+
+def standings_of(reviews: Iterable[Review]) -> dict[UUID, str]:
+    """Return the `standing` of each; the reviews come with their attempts."""
+    states = {each.pk: each.attempt.state for each in reviews}
+    steps: dict[UUID, list[ReviewStep]] = defaultdict(list)
+    for step in ReviewStep.objects.filter(review_id__in=states).only("review_id", "kind"):
+        steps[step.review_id].append(step)
+    return {each: standing(state, steps[each]) for each, state in states.items()}
 
 
 def unseen_mentions(person_id: int) -> QuerySet[Mention]:

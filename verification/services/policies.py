@@ -42,7 +42,7 @@ def propose_policy(
     BadReasonError for the note, BadPolicyError, and SamePolicyError if the version in force or
     another proposal says the same: so repeating does no harm.
     """
-    _check(by, "propose_policy")
+    check_permission(by, "propose_policy")
     said = read_reason(note)
     text = _text(document)
     with transaction.atomic():
@@ -65,15 +65,16 @@ def propose_policy(
 
 
 def decide_policy(
-    *, version: int, approve: bool, by: AbstractUser, runtime: Runtime
+    *, version: int, approve: bool, by: AbstractUser, runtime: Runtime, note: str = ""
 ) -> ReviewPolicy:
     """Put a proposed version in force, which retires the one before, or refuse it.
 
-    Attempts that are sent from then on are judged by it. Raises NotPermittedError,
-    UnknownPolicyError, FourEyesError, and PolicyDecidedError if it was decided before: so
-    repeating does no harm.
+    Attempts that are sent from then on are judged by it. A note may say why; its digest is in the
+    entry. Raises NotPermittedError, BadReasonError for the note, UnknownPolicyError, FourEyesError,
+    and PolicyDecidedError if it was decided before: so repeating does no harm.
     """
-    _check(by, "decide_policy")
+    check_permission(by, "decide_policy")
+    said = read_reason(note) if note.strip() else None
     with transaction.atomic():
         row = _lock_proposed(version)
         if row.proposed_by_id == by.pk:
@@ -85,6 +86,7 @@ def decide_policy(
             ReviewPolicy.objects.filter(state=PolicyState.ACTIVE).update(
                 state=PolicyState.RETIRED, retired_at=now
             )
+        row.decision_note = said
         _decide(row, PolicyState.ACTIVE if approve else PolicyState.REFUSED, by, now)
         stage([decided_entry(row, by=by.get_username(), retired=retired)])
     return row
@@ -96,7 +98,7 @@ def withdraw_policy(*, version: int, by: AbstractUser, runtime: Runtime) -> Revi
     Raises NotPermittedError, also for a proposal of somebody else, UnknownPolicyError, and
     PolicyDecidedError if it was decided before.
     """
-    _check(by, "propose_policy")
+    check_permission(by, "propose_policy")
     with transaction.atomic():
         row = _lock_proposed(version)
         if row.proposed_by_id != by.pk:
@@ -104,13 +106,6 @@ def withdraw_policy(*, version: int, by: AbstractUser, runtime: Runtime) -> Revi
         _decide(row, PolicyState.WITHDRAWN, by, runtime.now())
         stage([decided_entry(row, by=by.get_username())])
     return row
-
-
-def _check(by: AbstractUser, codename: str) -> None:
-    """Refuse whom the database would refuse, too: it lets staff only."""
-    check_permission(by, codename)
-    if not by.is_staff:
-        raise NotPermittedError("Your role does not include this.")
 
 
 def _text(document: Mapping[str, Json] | bytes) -> str:
@@ -152,4 +147,4 @@ def _decide(row: ReviewPolicy, state: PolicyState, by: AbstractUser, at: datetim
     row.state = state
     row.decided_by_id = by.pk
     row.decided_at = at
-    row.save(update_fields=["state", "decided_by", "decided_at"])
+    row.save(update_fields=["state", "decided_by", "decided_at", "decision_note"])

@@ -34,7 +34,8 @@ def _digest(column: str) -> str:
 ROWS = f"""
     SELECT version, {_digest("document")}, {_digest("note")}, state,
         proposed_by_id::text, {utc_sql("proposed_at")},
-        decided_by_id::text, {utc_sql("decided_at")}, {utc_sql("retired_at")}
+        decided_by_id::text, {utc_sql("decided_at")}, {_digest("decision_note")},
+        {utc_sql("retired_at")}
     FROM verification_review_policy ORDER BY version
 """  # noqa: S608 - our own columns
 NAMES = (
@@ -45,6 +46,7 @@ NAMES = (
     "proposed_at",
     "decided_by",
     "decided_at",
+    "decision_note_sha256",
     "retired_at",
 )
 UNSAID_OF_FIRST = {"note_sha256", "proposed_by", "proposed_at", "decided_by", "decided_at"}
@@ -111,6 +113,7 @@ def _fold(folded: dict[int, Facts], entry: Facts) -> None:
         facts["note_sha256"] = entry.get("note_sha256")
         return
     facts |= {"state": STATES[str(kind)].value, "decided_by": by, "decided_at": at}
+    facts["decision_note_sha256"] = entry.get("note_sha256")
     retired = entry.get("retired")
     if isinstance(retired, dict):
         _facts(folded, retired).update(state=PolicyState.RETIRED.value, retired_at=at)

@@ -36,12 +36,17 @@ def proposed_entry(row: ReviewPolicy, *, by: str) -> bytes:
 
 
 def decided_entry(row: ReviewPolicy, *, by: str, retired: ReviewPolicy | None = None) -> bytes:
-    """Say that a version was put in force, refused or withdrawn, and which one it has retired."""
+    """Say that a version was put in force, refused or withdrawn, and which one it has retired.
+
+    Of a note that says why, the digest.
+    """
     assert row.decided_at is not None  # noqa: S101  (narrows the type)
     kind = DECIDED[PolicyState(row.state)]
     said = _about(row, kind, by, str(row.decided_by_id), utc_text(row.decided_at))
     if kind == POLICY_ACTIVATED:
         said["retired"] = None if retired is None else policy_facts(retired)
+    if row.decision_note is not None:
+        said["note_sha256"] = text_sha256(row.decision_note)
     return canonical(said)
 
 

@@ -64,7 +64,7 @@ RIGHTS_STEPS = (
     "decision", "decided_by_id", "decided_at", "glass_broken", "glass_reviewed_by_id",
     "glass_reviewed_at", "applied_at",
 )  # fmt: skip
-POLICY_STEPS = ("state", "decided_by_id", "decided_at", "retired_at")
+POLICY_STEPS = ("state", "decided_by_id", "decided_at", "decision_note", "retired_at")
 
 INSERT: Privileges = MappingProxyType({"INSERT": None})
 # Not its number: one that is in the log already would hold the sequencer up for ever.
@@ -104,7 +104,7 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_ledger_checkpoint": INSERT,
             "verification_ledger_cosignature": INSERT,
             "verification_ledger_verification": INSERT,
-            "verification_review": INSERT,
+            "verification_review": {"INSERT": None, "UPDATE": ("needs_second",)},
             "verification_policy_replay": {"UPDATE": REPLAY_STEPS},
             "verification_rollup": {"INSERT": None, "DELETE": None},
             "verification_rollup_position": {"INSERT": None, "UPDATE": None},

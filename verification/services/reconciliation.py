@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 from verification.faceid.answers import verify_answer
 from verification.faceid.errors import InDoubt
 from verification.lifecycle import State
-from verification.models import Evidence, VerificationAttempt
+from verification.models import Evidence, Review, VerificationAttempt
 from verification.models.evidence import LATE_ANSWER, RAW_ANSWER
+from verification.models.review import ReviewState
 from verification.services.entries import NOTHING, Added, Texts, reconciled_entry, utc_text
 from verification.services.errors import NotInDoubtError
 from verification.services.judging import (
@@ -59,6 +60,8 @@ def reconcile(*, attempt_id: UUID, runtime: Runtime) -> bool:
         if opening := opening_of(judged, basis, now):
             # One that its doubt has opened stays open: somebody looks at the answer, too.
             open_reviews([(attempt_id, attempt.client_id)], judged["reasons"], opening, at=now)
+            if opening.needs_second:
+                _ask_for_two(attempt_id)
     return True
 
 
@@ -85,6 +88,12 @@ def _stage(
         added=added,
     )
     stage([entry])
+
+
+def _ask_for_two(attempt_id: UUID) -> None:
+    """Let two people decide where the answer asks for it and its doubt alone did not."""
+    opened = Review.objects.filter(pk=attempt_id, state=ReviewState.OPEN, needs_second=False)
+    opened.update(needs_second=True)
 
 
 def _lock_in_doubt(attempt_id: UUID) -> VerificationAttempt:

@@ -151,7 +151,8 @@ class ReviewRow(NamedTuple):
     """Where a review stands, and what its attempt says of it; people by the ids of their accounts.
 
     `is_asked`: the attempt's verdict is `review`; `has_reasons`: its reasons are those of the
-    review; `is_flagged`: by its policy and the review's reasons two people are due.
+    review; `is_flagged`: by its policy and the review's reasons two people are due, or by its new
+    ones where an answer came before the decision.
     """
 
     attempt: str
@@ -238,7 +239,10 @@ REVIEWS = f"""
         EXISTS (
             SELECT FROM verification_review_policy AS p,
                 pg_catalog.json_array_elements_text(p.document::json->'second_person') AS s (reason)
-            WHERE p.version = a.policy_version AND s.reason = ANY (row.reasons))
+            WHERE p.version = a.policy_version AND s.reason = ANY (CASE
+                WHEN a.reconciled_at IS NULL OR a.state <> 'answered' THEN row.reasons
+                WHEN row.decided_at < a.reconciled_at THEN NULL
+                ELSE a.reasons END))
     FROM verification_review AS row LEFT JOIN verification_attempt AS a ON a.id = row.attempt_id
     {{where}} ORDER BY row.attempt_id
 """  # noqa: S608 - our own columns

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from verification.ledger.canonical import Json, parse
 from verification.ledger.errors import CanonicalError
+from verification.lifecycle import State
 from verification.models.review import StepKind
 from verification.services.entries import REVIEW, review_entry
 from verification.services.faults import FaultCode
@@ -75,7 +76,7 @@ def reviews_found(dossier: Dossier, record: Record) -> Iterator[Found]:
     review = dossier.reviews[0]
     yield from _opening(review, dossier.steps, record)
     yield from _fold(review, dossier.steps)
-    yield from _four_eyes(review, dossier.steps)
+    yield from _four_eyes(review, dossier.steps, record)
 
 
 def _entries(dossier: Dossier, record: Record) -> Iterator[Found]:
@@ -143,7 +144,7 @@ def _fold(review: ReviewRow, steps: Iterable[StepRow]) -> Iterator[Found]:
         yield FaultCode.REVIEW, f"its review is not where the steps lead: {names}", None
 
 
-def _four_eyes(review: ReviewRow, steps: Iterable[StepRow]) -> Iterator[Found]:
+def _four_eyes(review: ReviewRow, steps: Iterable[StepRow], record: Record) -> Iterator[Found]:
     """Say where one person did what two were due for, or was said to be enough."""
     kinds = {each.kind for each in steps}
     if not review.needs_second and (
@@ -151,20 +152,30 @@ def _four_eyes(review: ReviewRow, steps: Iterable[StepRow]) -> Iterator[Found]:
     ):
         yield FaultCode.FOUR_EYES, "two people are due for its review, and the row says one", None
     proposer: str | None = None
+    breaker: str | None = None
     for step in steps:
         if step.kind in {StepKind.RETURNED, StepKind.REOPENED}:
             proposer = None
         elif step.kind == StepKind.PROPOSED:
             proposer = step.by_id
+        elif step.kind == StepKind.GLASS_BROKEN:
+            breaker = step.by_id
+        elif step.kind == StepKind.GLASS_REVIEWED and breaker in {None, step.by_id}:
+            yield FaultCode.FOUR_EYES, "nobody else has looked at the broken glass", None
         elif step.kind == StepKind.DECIDED and proposer == step.by_id:
             yield FaultCode.FOUR_EYES, "one person proposed and decided", None
-        elif step.kind == StepKind.DECIDED and proposer is None and _was_due(review, step):
+        elif step.kind == StepKind.DECIDED and proposer is None and _was_due(review, step, record):
             yield FaultCode.FOUR_EYES, "one person decided what two were due for", None
 
 
-def _was_due(review: ReviewRow, step: StepRow) -> bool:
-    """Return whether two were due in the round of a step: the first one goes by the policy."""
-    return review.is_flagged or step.round_no > 1
+def _was_due(review: ReviewRow, step: StepRow, record: Record) -> bool:
+    """Return whether two were due in the round of a step: the first one goes by the policy.
+
+    What an answer that came later asks for was not due before it came.
+    """
+    came = record.reconciled_at if record.state == State.ANSWERED else None
+    was_known = came is None or step.at >= came
+    return (review.is_flagged and was_known) or step.round_no > 1
 
 
 def _read(entry: EntryRow) -> dict[str, Json]:

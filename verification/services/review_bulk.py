@@ -1,7 +1,8 @@
 """One decision on many reviews: looked at before, and each a step and an entry of its own."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
@@ -9,6 +10,7 @@ from django.contrib.auth.models import AbstractUser
 from verification.models import Review
 from verification.models.review import ReviewState
 from verification.policy.terms import Decision
+from verification.selectors.reviews import standings_of
 from verification.services.errors import ReviewTakenError, ServiceError
 from verification.services.reasons import check_permission
 from verification.services.review_steps import Act, refuse_if_taken
@@ -18,15 +20,21 @@ from verification.services.runtime import Runtime
 MOST = 200
 """How many reviews one decision can be about."""
 
+NOTHING_SEEN: Mapping[UUID, str] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class BulkItem:
-    """One review of a bulk decision: what would become, or became, of it; or why nothing."""
+    """One review of a bulk decision: what would become, or became, of it; or why nothing.
+
+    `seen` is its `standing` in a preview.
+    """
 
     attempt_id: UUID
     biz_no: str | None
     becomes: ReviewState | None
     refused: str | None
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,9 @@ def preview_bulk(
     act = Act(by, runtime.now())
     chosen = list(dict.fromkeys(attempt_ids))[:MOST]
     rows = Review.objects.select_related("attempt", "leased_by").in_bulk(chosen)
-    return Bulk(tuple(_foretold(each, rows.get(each), act) for each in chosen))
+    seen = standings_of(rows.values())
+    items = (_foretold(each, rows.get(each), act) for each in chosen)
+    return Bulk(tuple(replace(each, seen=seen.get(each.attempt_id, "")) for each in items))
 
 
 def decide_bulk(
@@ -76,9 +86,11 @@ def decide_bulk(
     note: str,
     by: AbstractUser,
     runtime: Runtime,
+    seen: Mapping[UUID, str] = NOTHING_SEEN,
 ) -> Bulk:
     """Decide on each in a transaction of its own; what is refused does not hold up the others.
 
+    `seen` is how each stood in the preview; one that changed since is refused.
     Repeating is safe: what was decided or proposed is refused then.
     """
     check_permission(by, "work_review")
@@ -97,6 +109,7 @@ def decide_bulk(
                 note=note,
                 by=by,
                 runtime=runtime,
+                seen=seen.get(attempt_id),
             )
         except ServiceError as error:
             items.append(BulkItem(attempt_id, biz_no, None, str(error)))

@@ -50,7 +50,9 @@ def take_next(*, by: AbstractUser, runtime: Runtime, which: ReviewFilter) -> Rev
             .filter(Q(assignee=None) | Q(assignee_id=by.pk))
             .exclude(proposed_by_id=by.pk)
         )
-        review = own.first() or free.select_for_update(skip_locked=True, of=("self",)).first()
+        # Waited for, and read anew: another window of theirs may be about to decide it.
+        review = own.select_for_update(of=("self",)).first()
+        review = review or free.select_for_update(skip_locked=True, of=("self",)).first()
         if review is None:
             return None
         return _lease(review, act)

@@ -10,8 +10,14 @@ from verification.identifiers import uuid7
 from verification.models import Review, ReviewStep
 from verification.models.review import ReviewState, StepKind
 from verification.policy.terms import Decision
+from verification.selectors.reviews import standings_of
 from verification.services.entries import review_entry, utc_text
-from verification.services.errors import BadReasonError, ReviewTakenError, UnknownReviewError
+from verification.services.errors import (
+    BadReasonError,
+    ReviewStateError,
+    ReviewTakenError,
+    UnknownReviewError,
+)
 from verification.services.settlement import visible
 from verification.services.staging import stage
 
@@ -44,6 +50,12 @@ def refuse_if_taken(review: Review, act: Act) -> None:
     holder, until = review.leased_by, review.leased_until
     if holder is not None and until is not None and until > act.at and holder.pk != act.by.pk:
         raise ReviewTakenError(holder.get_username(), until)
+
+
+def refuse_if_changed(review: Review, seen: str | None) -> None:
+    """Raise ReviewStateError if it is not as it was read: `seen` is the `standing` of then."""
+    if seen is not None and standings_of([review])[review.pk] != seen:
+        raise ReviewStateError("Something was added since you read this. Read it, then decide.")
 
 
 def read_note(text: str, *, is_needed: bool) -> str | None:

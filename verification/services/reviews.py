@@ -34,6 +34,7 @@ from verification.services.review_steps import (
     is_open,
     lock_review,
     read_note,
+    refuse_if_changed,
     refuse_if_taken,
     take_step,
 )
@@ -67,11 +68,13 @@ def decide(
     note: str,
     by: AbstractUser,
     runtime: Runtime,
+    seen: str | None = None,
 ) -> Review:
     """Decide, or propose where a second person is due: then the review is `proposed`.
 
-    Raises NotPermittedError, UnknownReviewError, ReviewTakenError, BadDecisionError,
-    BadReasonError, and ReviewStateError if it is decided or proposed already.
+    `seen` is the `standing` of the review as the person has read it. Raises NotPermittedError,
+    UnknownReviewError, ReviewTakenError, BadDecisionError, BadReasonError, and ReviewStateError
+    if it is decided or proposed already, or not as it was seen.
     """
     check_permission(by, "work_review")
     check_reason_code(decision, reason_code)
@@ -81,6 +84,7 @@ def decide(
         refuse_if_taken(review, act)
         if review.state != ReviewState.OPEN:
             raise ReviewStateError("Somebody has proposed or decided meanwhile.")
+        refuse_if_changed(review, seen)
         kind = StepKind.PROPOSED if review.needs_second else StepKind.DECIDED
         step = take_step(review, kind, act, note=said, decision=decision, reason_code=reason_code)
         _mention(step)
@@ -93,14 +97,20 @@ def decide(
     return review
 
 
-def second(*, attempt_id: UUID, note: str, by: AbstractUser, runtime: Runtime) -> Review:
-    """Agree to what somebody else proposed, which decides it. FourEyesError for one's own."""
+def second(
+    *, attempt_id: UUID, note: str, by: AbstractUser, runtime: Runtime, seen: str | None = None
+) -> Review:
+    """Agree to what somebody else proposed, which decides it. FourEyesError for one's own.
+
+    ReviewStateError if it is not as it was seen: nobody agrees to what they have not read.
+    """
     check_permission(by, "second_review")
     act, said = Act(by, runtime.now()), read_note(note, is_needed=False)
     with transaction.atomic():
         review = _lock_proposed(attempt_id, act)
         if review.proposed_by_id == by.pk:
             raise FourEyesError("You proposed this: somebody else must agree.")
+        refuse_if_changed(review, seen)
         decision, code = Decision(str(review.decision)), str(review.reason_code)
         step = take_step(
             review, StepKind.DECIDED, act, note=said, decision=decision, reason_code=code
@@ -111,13 +121,18 @@ def second(*, attempt_id: UUID, note: str, by: AbstractUser, runtime: Runtime) -
     return review
 
 
-def give_back(*, attempt_id: UUID, note: str, by: AbstractUser, runtime: Runtime) -> Review:
+def give_back(
+    *, attempt_id: UUID, note: str, by: AbstractUser, runtime: Runtime, seen: str | None = None
+) -> Review:
     """Return a proposal, saying why; who proposed may take it back. It is open again."""
+    if not by.has_perm("verification.second_review"):
+        check_permission(by, "work_review")
     said = read_note(note, is_needed=True)
     act = Act(by, runtime.now())
     with transaction.atomic():
         review = _lock_proposed(attempt_id, act)
         check_permission(by, "work_review" if review.proposed_by_id == by.pk else "second_review")
+        refuse_if_changed(review, seen)
         step = take_step(review, StepKind.RETURNED, act, note=said)
         _mention(step)
         _undecide(review)
@@ -156,6 +171,7 @@ def break_glass(
     note: str,
     by: AbstractUser,
     runtime: Runtime,
+    seen: str | None = None,
 ) -> Review:
     """Decide alone where two people are due. It raises an alert and has to be reviewed by another.
 
@@ -168,6 +184,7 @@ def break_glass(
         review = lock_review(attempt_id)
         if review.state == ReviewState.DECIDED or not review.needs_second:
             raise ReviewStateError("No second person is due here.")
+        refuse_if_changed(review, seen)
         if review.state == ReviewState.PROPOSED:
             take_step(review, StepKind.RETURNED, act, note=said)
             _undecide(review)

@@ -41,7 +41,7 @@ def furnished(db: None, runtime: Runtime) -> None:
     attempt = make_attempt("verified", client=session.client, session=session)
     make_evidence(attempt, "image_best")
     make_bearer_key(session.client)
-    asking = User.objects.create(username="asks")
+    asking = User.objects.create_superuser("asks")
     Erasure.objects.create(
         id=uuid4(),
         attempt=attempt,

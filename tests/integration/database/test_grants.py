@@ -79,7 +79,9 @@ RECORD_UPDATES = {
             *("snoozed_until", "leased_by_id", "leased_until", "decision", "reason_code"),
             *("proposed_by_id", "proposed_at", "decided_by_id", "decided_at", "glass_broken"),
         },
-        "verification_review_policy": {"state", "decided_by_id", "decided_at", "retired_at"},
+        "verification_review_policy": {
+            *("state", "decided_by_id", "decided_at", "decision_note", "retired_at"),
+        },
         "verification_policy_replay": {"state", "finished_at"},
         "verification_rights_change": {
             *("decision", "decided_by_id", "decided_at", "glass_broken", "applied_at"),
@@ -92,6 +94,7 @@ RECORD_UPDATES = {
     Kind.WORKER: {
         "verification_evidence_key": {"kek_id", "sealed"},
         "verification_api_key": {"kek_id", "secret_sealed"},
+        "verification_review": {"needs_second"},
         "verification_policy_replay": {
             *("state", "started_at", "finished_at", "total", "done", "position_at"),
             *("position_id", "result"),

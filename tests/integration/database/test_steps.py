@@ -242,6 +242,11 @@ def test_a_key_does_not_begin_as_erased() -> None:
     assert refusal(make) == RESTRICT_VIOLATION
 
 
+def superuser(name: str) -> User:
+    """Return an account that may do all."""
+    return User.objects.get_or_create(username=name, is_staff=True, is_superuser=True)[0]
+
+
 def ask(attempt: VerificationAttempt) -> Erasure:
     """Request an erasure."""
     return Erasure.objects.create(
@@ -249,14 +254,14 @@ def ask(attempt: VerificationAttempt) -> Erasure:
         attempt=attempt,
         legal_basis="subject_request",
         reason="asked by letter",
-        requested_by=User.objects.get_or_create(username="first")[0],
+        requested_by=superuser("first"),
         requested_at=NOON,
     )
 
 
 def decide(request: Erasure, decision: str, name: str) -> None:
     """Decide as somebody."""
-    person, _ = User.objects.get_or_create(username=name)
+    person = superuser(name)
     Erasure.objects.filter(pk=request.pk).update(
         decision=decision, decided_by=person, decided_at=LATER
     )
@@ -272,7 +277,7 @@ def test_a_request_is_decided_once_and_by_another(decision: str) -> None:
     changes: list[dict[str, Any]] = [
         undecided,
         {"decision": "refused" if decision == "approved" else "approved"},
-        {"decided_by": User.objects.create(username="third")},
+        {"decided_by": superuser("third")},
         {"decided_at": NOON},
     ]
     for columns in changes:
@@ -281,14 +286,14 @@ def test_a_request_is_decided_once_and_by_another(decision: str) -> None:
 
 def test_a_request_says_what_it_said_also_when_it_is_decided() -> None:
     request = ask(make_attempt("verified"))
-    second = User.objects.create(username="second")
+    second = superuser("second")
     decided = {"decision": "approved", "decided_by": second, "decided_at": LATER}
     changes: dict[str, Any] = {
         "id": uuid4(),
         "attempt": make_attempt("verified"),
         "legal_basis": "unlawful",
         "reason": "something else",
-        "requested_by": User.objects.create(username="third"),
+        "requested_by": superuser("third"),
         "requested_at": LATER,
     }
     rows = Erasure.objects.filter(pk=request.pk)
@@ -301,7 +306,7 @@ def test_a_request_begins_undecided() -> None:
     request = ask(make_attempt("verified"))
     request.pk, request.attempt = uuid4(), make_attempt("verified")
     request.decision, request.decided_at = "approved", LATER
-    request.decided_by = User.objects.create(username="second")
+    request.decided_by = superuser("second")
     assert refusal(partial(request.save, force_insert=True)) == RESTRICT_VIOLATION
 
 

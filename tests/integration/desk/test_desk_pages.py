@@ -154,7 +154,7 @@ def test_an_officer_takes_decides_and_takes_the_next(officer: User) -> None:
 
 def test_taking_the_next_keeps_to_the_filter(officer: User) -> None:
     make_review(biz_no="FIRST", due_at=datetime.now(UTC))
-    wanted = make_review(biz_no="WANTED", priority=2, reasons=["verify_tag"])
+    wanted = make_review(biz_no="WANTED", priority=2, reasons=["verify_tag"], needs_second=True)
     browser = signed_in(officer)
     taken = browser.post(f"{DESK}next/", {"query": "reason=verify_tag"})
     assert taken.headers["Location"] == f"{ATTEMPTS}{wanted.pk}/"
@@ -362,6 +362,45 @@ def test_many_are_looked_at_before_one_decision_is_taken_on_them(
     assert ReviewStep.objects.filter(note="all of them").count() == 2
     again = browser.post(f"{DESK}bulk/", {**form, "sure": "on"})
     assert "0 decided" in _words(again.content.decode())
+
+
+def _seen(page: str) -> str:
+    found = re.search(r'name="seen" value="([^"]+)"', page)
+    assert found
+    return html.unescape(found[1])
+
+
+def test_an_old_page_agrees_to_nothing_that_is_not_on_it(officer: User, approver: User) -> None:
+    review, first, second = make_review(needs_second=True), signed_in(officer), signed_in(approver)
+    _act(first, review, "decide", **_decision("rejected", "attack_seen"))
+    old = _seen(second.get(f"{ATTEMPTS}{review.pk}/").content.decode())
+    _act(first, review, "return", note="I was wrong")
+    _act(first, review, "decide", **_decision())
+    refused = _act(second, review, "second", note="clearly an attack", seen=old)
+    assert refused.status_code == HTTPStatus.CONFLICT
+    page = refused.content.decode()
+    assert "Something was added since you read this." in page
+    assert "clearly an attack</textarea>" in page
+    assert Review.objects.get(pk=review.pk).state == "proposed"
+    _act(second, review, "second", note="fine", seen=_seen(page))
+    assert Review.objects.get(pk=review.pk).decision == "approved"
+
+
+def test_many_are_decided_as_they_were_looked_at(officer: User, approver: User) -> None:
+    noted, quiet = make_review(biz_no="NOTED"), make_review(biz_no="QUIET")
+    browser = signed_in(officer)
+    form = {"attempt": [str(each.pk) for each in (noted, quiet)], **_decision()}
+    page = browser.post(f"{DESK}bulk/", form).content.decode()
+    seen = re.findall(r'name="seen" value="([^"]+)"', page)
+    assert len(seen) == 2
+    _act(signed_in(approver), noted, "note", note="wait for the police")
+    done = browser.post(f"{DESK}bulk/", {**form, "seen": seen, "sure": "on"})
+    assert "Something was added since you read this." in _words(done.content.decode())
+    assert Review.objects.get(pk=noted.pk).state == "open"
+    assert Review.objects.get(pk=quiet.pk).state == "decided"
+    for forged in ("", "x", "x y", f"{quiet.pk}"):
+        answer = browser.post(f"{DESK}bulk/", {**form, "seen": forged})
+        assert answer.status_code == HTTPStatus.OK
 
 
 @pytest.mark.parametrize("form", [{}, {"attempt": "x"}, {"attempt": ["x"] * 3}])

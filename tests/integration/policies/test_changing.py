@@ -83,6 +83,25 @@ def test_a_version_is_refused_or_withdrawn(paula: User, dora: User, runtime: Run
     assert [each["kind"] for each in entries()][2:] == ["policy.refused", "policy.withdrawn"]
 
 
+def test_who_decides_may_say_why(paula: User, dora: User, runtime: Runtime) -> None:
+    said = "the committee wants stricter margins"
+    for approve, margin in ((True, "3"), (False, "4")):
+        version = propose(paula, runtime, margin=margin).version
+        row = decide_policy(
+            version=version, approve=approve, by=dora, runtime=runtime, note=f" {said}\n"
+        )
+        assert ReviewPolicy.objects.get(pk=row.pk).decision_note == said
+        entry = entries()[-1]
+        assert entry["note_sha256"] == hashlib.sha256(said.encode()).hexdigest()
+    version = propose(paula, runtime, margin="5").version
+    for bad in ("short", "a\u202eb with more words"):
+        with pytest.raises(BadReasonError):
+            decide_policy(version=version, approve=True, by=dora, runtime=runtime, note=bad)
+    decide_policy(version=version, approve=True, by=dora, runtime=runtime, note="  ")
+    assert "note_sha256" not in entries()[-1]
+    assert ReviewPolicy.objects.get(pk=version).decision_note is None
+
+
 def test_nobody_decides_on_their_own_proposal_superusers_included(runtime: Runtime) -> None:
     root = User.objects.create_superuser("root")
     row = propose(root, runtime, margin="3")

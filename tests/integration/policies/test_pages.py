@@ -149,7 +149,13 @@ def test_two_people_put_a_version_in_force(paula: User, dora: User, runtime: Run
     hasty = post(browser(dora), "2/decide/", decision="approve")
     assert hasty.status_code == HTTPStatus.BAD_REQUEST
     assert "Put in force" in shown(browser(dora).get(f"{LIST}2/"))
-    post(browser(dora), "2/decide/", decision="approve", sure="on")
+    vague = post(browser(dora), "2/decide/", decision="approve", sure="on", note="ok")
+    assert vague.status_code == HTTPStatus.BAD_REQUEST
+    why = "<b>stricter</b> margins"
+    post(browser(dora), "2/decide/", decision="approve", sure="on", note=why)
+    assert "&lt;b&gt;stricter&lt;/b&gt; margins" in (
+        browser(paula).get(f"{LIST}2/").content.decode()
+    )
     assert newest().state == PolicyState.ACTIVE
     again = post(browser(dora), "2/decide/", decision="refuse")
     assert again.status_code == HTTPStatus.CONFLICT

@@ -77,6 +77,7 @@ EDITS = {
         "decided_by, proposed_by",
     ),
     "when it was proposed": (5, "proposed_at = proposed_at - interval '1 us'", "proposed_at"),
+    "why it was decided": (3, "decision_note = 'never said so'", "decision_note_sha256"),
     "when it was decided": (3, "decided_at = decided_at + interval '1 day'", "decided_at"),
     "when it was retired": (2, "retired_at = now()", "retired_at"),
     "when version 1 was retired": (1, "retired_at = now()", "retired_at"),

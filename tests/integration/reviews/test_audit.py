@@ -12,12 +12,17 @@ from tests.conftest import OpenToken
 from tests.integration.ledger.lives import Lives
 from tests.integration.reveals.conftest import make_person
 from tests.owner import unguarded
+from verification.identifiers import uuid7
+from verification.lifecycle import State
 from verification.models import ApiClient, Review, ReviewStep, StagedEntry, VerificationAttempt
 from verification.policy.terms import Decision, Priority
 from verification.services import review_queue, reviews
 from verification.services.entries import review_entry, utc_text
+from verification.services.reconciliation import reconcile
 from verification.services.record_audit import check_attempt
 from verification.services.runtime import Runtime
+from verification.services.settlement import Settlement
+from verification.services.settling import settle
 from verification.services.staging import stage
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -181,6 +186,63 @@ def _entry(step: ReviewStep, key: bytes) -> bytes:
         decision=step.decision, reason_code=step.reason_code, note=step.note, assignee=None,
         priority=None, until=None,
     )  # fmt: skip
+
+
+def test_glass_that_was_looked_at_by_who_broke_it_is_found(
+    lives: Lives, people: tuple[User, User, User], runtime: Runtime
+) -> None:
+    boss = people[2]
+    attempt_id = lives.submitted("sandbox:risk-tags", verbose="1", device_risk="1")
+    common: dict[str, Any] = {"attempt_id": attempt_id, "runtime": runtime}
+    reviews.break_glass(**common, **APPROVE, note="Alone.", by=boss)
+    attempt = VerificationAttempt.objects.get(pk=attempt_id)
+    with unguarded("verification_review_step"):
+        step = ReviewStep.objects.create(
+            id=uuid7(runtime.now()), review_id=attempt_id, round=1, kind="glass_reviewed",
+            by=boss, by_name="boss", at=runtime.now(),
+        )  # fmt: skip
+    stage([_entry(step, bytes(attempt.commitment_key))])
+    assert found(Review.objects.get(), runtime) == {"four_eyes"}
+
+
+ATTACKED = (
+    b'{"request_id": "1,2", "result_code": 1000, "result_message": "SUCCESS",'
+    b' "attack_result": {"score": 0.9, "threshold": 0.5, "result": true}}'
+)
+
+
+def test_an_answer_that_asks_for_two_gets_two(
+    lives: Lives, people: tuple[User, User, User], runtime: Runtime
+) -> None:
+    officer, approver, _ = people
+    send = lives.reaped()
+    assert not Review.objects.get(pk=send.attempt_id).needs_second
+    settle(send, Settlement(State.ANSWERED, {}, {"raw_answer": ATTACKED}), runtime=runtime)
+    assert reconcile(attempt_id=send.attempt_id, runtime=runtime)
+    attempt = VerificationAttempt.objects.get(pk=send.attempt_id)
+    assert "attack_beside_comparison" in (attempt.reasons or [])
+    common: dict[str, Any] = {"attempt_id": send.attempt_id, "runtime": runtime}
+    assert reviews.decide(**common, **APPROVE, note="", by=officer).state == "proposed"
+    assert check_attempt(**common) == ()
+    assert reviews.second(**common, note="", by=approver).state == "decided"
+    assert check_attempt(**common) == ()
+
+
+def test_what_was_decided_before_an_answer_came_holds(
+    lives: Lives, people: tuple[User, User, User], runtime: Runtime
+) -> None:
+    officer, approver, _ = people
+    send = lives.reaped()
+    common: dict[str, Any] = {"attempt_id": send.attempt_id, "runtime": runtime}
+    lost: dict[str, Any] = {"decision": Decision.RETRY, "reason_code": "answer_lost"}
+    reviews.decide(**common, **lost, note="", by=officer)
+    settle(send, Settlement(State.ANSWERED, {}, {"raw_answer": ATTACKED}), runtime=runtime)
+    assert reconcile(attempt_id=send.attempt_id, runtime=runtime)
+    assert check_attempt(**common) == ()
+    reviews.reopen(**common, note="It came.", by=approver)
+    reviews.decide(**common, **APPROVE, note="", by=officer)
+    reviews.second(**common, note="", by=approver)
+    assert check_attempt(**common) == ()
 
 
 Act = Callable[[], object]

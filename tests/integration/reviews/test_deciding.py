@@ -12,8 +12,8 @@ from tests.factories import NOON, make_attempt
 from tests.integration.reviews.conftest import make_review
 from verification.models import Mention, Review, ReviewStep, StagedEntry
 from verification.models.review import ReviewState
-from verification.policy.terms import Decision
-from verification.selectors.reviews import ReviewFilter, reviews_for_list
+from verification.policy.terms import Decision, Priority
+from verification.selectors.reviews import ReviewFilter, reviews_for_list, standings_of
 from verification.services import review_queue, reviews
 from verification.services.errors import (
     BadDecisionError,
@@ -109,6 +109,55 @@ def test_an_auditor_does_nothing(auditor: User, noon: Runtime) -> None:
         with pytest.raises(NotPermittedError):
             act()
     assert entries() == []
+
+
+def test_who_only_reads_is_told_so_before_how_things_stand(
+    auditor: User, officer: User, noon: Runtime
+) -> None:
+    proposal = decide(make_review(needs_second=True), officer, noon)
+    for review in (make_review(), proposal):
+        for note in ("", "why"):
+            with pytest.raises(NotPermittedError):
+                reviews.give_back(attempt_id=review.pk, note=note, by=auditor, runtime=noon)
+
+
+def test_nobody_agrees_to_what_they_have_not_read(
+    officer: User, approver: User, noon: Runtime, at: Any
+) -> None:
+    review = make_review(needs_second=True)
+    decide(review, officer, noon, **REJECT)
+    seen = standings_of([review])[review.pk]
+    later = at(NOON + timedelta(minutes=1))
+    reviews.give_back(attempt_id=review.pk, note="Wrong one.", by=officer, runtime=later)
+    decide(review, officer, at(NOON + timedelta(minutes=2)))
+    for act in (reviews.second, reviews.give_back):
+        with pytest.raises(ReviewStateError, match="Read it, then decide"):
+            act(attempt_id=review.pk, note="Agreed.", by=approver, runtime=later, seen=seen)
+    review.refresh_from_db()
+    assert (review.state, review.decision) == ("proposed", "approved")
+    now = standings_of([review])[review.pk]
+    done = reviews.second(attempt_id=review.pk, note="", by=approver, runtime=later, seen=now)
+    assert done.state == "decided"
+
+
+def test_a_note_that_came_meanwhile_is_read_first(
+    officer: User, colleague: User, approver: User, noon: Runtime
+) -> None:
+    review = make_review()
+    seen = standings_of([review])[review.pk]
+    steer = {"attempt_id": review.pk, "by": approver, "runtime": noon}
+    review_queue.prioritise(priority=Priority.URGENT, note="Now.", **steer)
+    assert standings_of([review])[review.pk] == seen
+    reviews.note(attempt_id=review.pk, text="He is dead.", by=colleague, runtime=noon)
+    with pytest.raises(ReviewStateError, match="Read it"):
+        decide(review, officer, noon, seen=seen)
+    assert decide(review, officer, noon, seen=standings_of([review])[review.pk]).decision
+
+
+def test_an_answer_that_came_meanwhile_is_read_first(officer: User, noon: Runtime) -> None:
+    review = make_review()
+    with pytest.raises(ReviewStateError, match="Read it"):
+        decide(review, officer, noon, seen="in_doubt.0")
 
 
 def test_a_reason_code_must_explain_the_decision(officer: User, noon: Runtime) -> None:

@@ -1,5 +1,6 @@
 """The queue: each review to one person, in the right order, and back when a lease ends."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from tests.factories import NOON, make_attempt, make_client, make_evidence
@@ -81,7 +82,7 @@ def test_what_others_have_is_passed_over_until_their_lease_ends(
 def test_a_filter_and_an_assignment_narrow_what_comes(
     officer: User, colleague: User, approver: User, noon: Runtime
 ) -> None:
-    first, second = make_review("device_tag"), make_review("near_threshold")
+    first, second = make_review("device_tag", needs_second=True), make_review("near_threshold")
     which = ReviewFilter(reason=Reason.NEAR_THRESHOLD)
     assert take_next(officer, noon, which) == second
     review_queue.assign(attempt_id=first.pk, assignee_id=officer.pk, by=approver, runtime=noon)
@@ -198,6 +199,39 @@ def test_what_is_decided_or_nothing_is_not_taken(officer: User, noon: Runtime) -
 
 
 @pytest.mark.django_db(transaction=True)
+def test_who_decides_in_one_window_takes_the_next_in_another(officer: User, noon: Runtime) -> None:
+    own, other = make_review(), make_review(due_at=NOON + timedelta(days=9))
+    review_queue.take(attempt_id=own.pk, by=officer, runtime=noon)
+
+    def other_window() -> Review | None:
+        try:
+            return take_next(officer, noon)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            reviews.decide(
+                attempt_id=own.pk, decision=Decision.APPROVED, reason_code="same_person",
+                note="", by=officer, runtime=noon,
+            )  # fmt: skip
+            taken = pool.submit(other_window)
+            while not _waits_for_a_lock():
+                assert not taken.done()
+                time.sleep(0.01)
+        assert taken.result() == other
+
+
+def _waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
 def test_many_hands_never_take_the_same(noon: Runtime) -> None:
     reviews_ = [make_review() for _ in range(30)]
     people = [make_person(f"officer-{number}", "officer") for number in range(12)]
@@ -236,7 +270,11 @@ def test_the_queue_is_counted(officer: User, colleague: User, noon: Runtime) -> 
 @pytest.mark.django_db
 def test_a_list_is_narrowed_by_everything(officer: User) -> None:
     review = make_review(
-        "device_tag", priority=1, due_at=NOON - timedelta(hours=1), assignee=officer
+        "device_tag",
+        needs_second=True,
+        priority=1,
+        due_at=NOON - timedelta(hours=1),
+        assignee=officer,
     )
     make_review()
     attempt = review.attempt
