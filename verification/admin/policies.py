@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from verification.admin.fragments import brief_moment, moment, pill, text
 from verification.admin.policy_form import PasteForm, PolicyForm, fields_of
-from verification.admin.policy_text import differences, sections
+from verification.admin.policy_text import differences, doubtful_names, sections
 from verification.admin.policy_wording import STATES
 from verification.admin.readonly import READING, ReadOnlyAdmin
 from verification.admin.reauth import requires_fresh_login
@@ -121,6 +121,7 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
             may_decide=_may(request, DECIDE),
             may_try=_may(request, PROPOSE) or _may(request, DECIDE),
             sections=sections(policy),
+            doubtful=doubtful_names(policy),
             active=active.version if active else None,
             is_other=is_other,
             differences=differences(active.policy, policy) if active and is_other else [],

@@ -17,6 +17,7 @@ from verification.admin.policy_wording import (
     REASONS,
     VERDICTS,
 )
+from verification.faceid.contract import DEVICE_TAGS
 from verification.outcomes import Outcome
 from verification.policy.document import EVERY, Policy
 from verification.policy.terms import Priority, Reason
@@ -163,6 +164,16 @@ def _failures(policy: Policy) -> str:
         count,
     )
     return sentence % {"count": count, "hours": duration(policy.failures.hours * MINUTES_OF_HOUR)}
+
+
+def doubtful_names(policy: Policy) -> list[str]:
+    """Return names of tags and levels that are likely typed wrong, and so never match an answer.
+
+    Allowed all the same: the vendor may tell a device tag tomorrow that its contract has not today.
+    """
+    listed = policy.device_tags | policy.device_levels | policy.verify_tags
+    odd = {each for each in listed if each != each.strip() or "," in each}
+    return [plain(each) for each in sorted(odd | (policy.device_tags - {EVERY, *DEVICE_TAGS}))]
 
 
 def _names(names: frozenset[str]) -> tuple[str, ...]:

@@ -152,7 +152,8 @@ class ReviewRow(NamedTuple):
 
     `is_asked`: the attempt's verdict is `review`; `has_reasons`: its reasons are those of the
     review; `is_flagged`: by its policy and the review's reasons two people are due, or by its new
-    ones where an answer came before the decision.
+    ones where an answer came before the decision. `is_pressing`: priority and due time are as that
+    policy asks for the reasons.
     """
 
     attempt: str
@@ -174,6 +175,7 @@ class ReviewRow(NamedTuple):
     is_asked: bool
     has_reasons: bool
     is_flagged: bool
+    is_pressing: bool
 
 
 class StepRow(NamedTuple):
@@ -229,6 +231,9 @@ ERASURES = f"""
 """  # noqa: S608 - our own columns
 
 
+RANKS = "ARRAY['urgent', 'high', 'normal']"
+"""Priorities as a policy names them; their places are the numbers of the rows."""
+
 REVIEWS = f"""
     SELECT row.attempt_id::text, row.client_id::text, row.needs_second, row.state, row.round,
         row.priority, {utc_sql("row.opened_at")}, row.assignee_id::text,
@@ -242,7 +247,15 @@ REVIEWS = f"""
             WHERE p.version = a.policy_version AND s.reason = ANY (CASE
                 WHEN a.reconciled_at IS NULL OR a.state <> 'answered' THEN row.reasons
                 WHEN row.decided_at < a.reconciled_at THEN NULL
-                ELSE a.reasons END))
+                ELSE a.reasons END)),
+        coalesce((
+            SELECT row.priority = coalesce((
+                    SELECT min(pg_catalog.array_position({RANKS}, named.value))
+                    FROM pg_catalog.json_each_text(p.document::json->'priorities') AS named
+                    WHERE named.key = ANY (row.reasons)), 3)
+                AND row.due_at = row.opened_at + pg_catalog.make_interval(mins =>
+                    (p.document::json->'sla_minutes'->>({RANKS})[row.priority])::int)
+            FROM verification_review_policy AS p WHERE p.version = a.policy_version), true)
     FROM verification_review AS row LEFT JOIN verification_attempt AS a ON a.id = row.attempt_id
     {{where}} ORDER BY row.attempt_id
 """  # noqa: S608 - our own columns

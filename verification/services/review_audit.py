@@ -126,6 +126,10 @@ def _opening(review: ReviewRow, steps: list[StepRow], record: Record) -> Iterato
     # A reconciliation has judged the attempt anew; the review keeps why it was opened.
     if not (review.has_reasons or record.reconciled_at):
         yield FaultCode.REVIEW, "its review has other reasons than its judgement", None
+    was_judged_anew = record.reconciled_at not in {None, review.opened_at}
+    is_ours = by_hand or was_judged_anew or StepKind.PRIORITISED in {each.kind for each in steps}
+    if not (review.is_pressing or is_ours):
+        yield FaultCode.REVIEW, "its review is not due when the policy says", None
     if review.client != record.client:
         yield FaultCode.REVIEW, "its review is said to be another client's", None
 

@@ -141,6 +141,20 @@ def test_a_document_can_be_pasted(paula: User) -> None:
     assert newest().version == 2
 
 
+def test_names_that_may_be_typed_wrong_are_pointed_out(paula: User, runtime: Runtime) -> None:
+    propose(paula, runtime, device_tags=["is_root", "is_hook, is_injection", "is_rooot"])
+    page = shown(browser(paula).get(f"{LIST}2/"))
+    assert "Look for typing errors" in page
+    assert re.search("never match. is_hook, is_injection is_rooot What differs", page)
+    propose(
+        paula, runtime, device_tags=["*"], verify_tags=["any <b>name</b>"], device_levels=["3 "]
+    )
+    page = browser(paula).get(f"{LIST}3/").content.decode()
+    assert "Look for typing errors" in page
+    assert "<b>name" not in page
+    assert "Look for typing errors" not in shown(browser(paula).get(f"{LIST}1/"))
+
+
 def test_two_people_put_a_version_in_force(paula: User, dora: User, runtime: Runtime) -> None:
     propose(paula, runtime, margin="3")
     own = post(browser(paula), "2/decide/", decision="approve", sure="on")

@@ -104,6 +104,12 @@ ATTACKS: dict[str, tuple[str, str]] = {
     "one person is enough": (f"{ROW} needs_second = false", "four_eyes"),
     "another assignee": (f"{ROW} assignee_id = NULL", "review_differs"),
     "opened earlier": (f"{ROW} opened_at = opened_at - interval '1 hour'", "review_differs"),
+    "due later": (f"{ROW} due_at = due_at + interval '90 days'", "review_differs"),
+    "less pressing": (f"{ROW} priority = 3", "review_differs"),
+    "less pressing, and due then": (
+        f"{ROW} priority = 3, due_at = opened_at + interval '1 day'",
+        "review_differs",
+    ),
     "other reasons": (f"{ROW} reasons = '{{near_threshold}}'", "review_differs"),
     "glass never broken": (f"{ROW} glass_broken = true", "review_differs"),
     "a round more": (f"{ROW} round = 2", "review_differs"),
