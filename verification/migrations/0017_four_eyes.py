@@ -174,5 +174,13 @@ class Migration(migrations.Migration):
             name="decision_note",
             field=models.CharField(max_length=500, null=True),
         ),
+        migrations.AddIndex(
+            model_name="review",
+            index=models.Index(
+                name="review_decided_listed",
+                fields=["priority", "due_at", "attempt"],
+                condition=models.Q(("state", "decided")),
+            ),
+        ),
         migrations.RunPython(install),
     ]

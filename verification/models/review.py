@@ -166,6 +166,11 @@ class Review(models.Model):
                 condition=Q(state="decided"),
             ),
             models.Index(
+                name="review_decided_listed",
+                fields=["priority", "due_at", "attempt"],
+                condition=Q(state="decided"),
+            ),
+            models.Index(
                 name="review_leased", fields=["leased_by"], condition=Q(leased_by__isnull=False)
             ),
             models.Index(

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.factories import make_attempt
 from tests.integration.desk.waiting import make_person, make_review, signed_in
+from verification.admin.review_acts import ACTS
 from verification.models import Mention, Review, ReviewStep, SavedFilter
 
 DESK = "/admin/verification/review/"
@@ -471,6 +472,41 @@ def test_what_does_not_exist_is_not_found(approver: User) -> None:
     assert browser.post(f"{DESK}{review.pk}/no-such-act/").status_code == HTTPStatus.NOT_FOUND
     assert browser.post(f"{DESK}{attempt.pk}/take/").status_code == HTTPStatus.NOT_FOUND
     assert browser.get(f"{DESK}{review.pk}/").headers["Location"] == f"{ATTEMPTS}{review.pk}/"
+
+
+ODD = (
+    "", "x", "0", "-1", "9" * 18, "9" * 400, "\u0000", "\ud800", "\u202e", "%s", "' OR 1=1 --",
+    "9999-12-31T23:59", "0001-01-01T00:00", "2026-03-29T02:30", "2026-13-45T99:99",
+    "2026-11-23T10:00+99:99", "approved:same_person", "a" * 5000,
+)  # fmt: skip
+FIELDS = {
+    "note", "seen", "decision", "reason_code", "until", "until_at", "assignee", "priority", "then",
+    "sure", "query", "name", "attempt", "mention", "current",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_no_form_makes_the_desk_fail(odd: str, officer: User) -> None:
+    boss = User.objects.create_superuser("boss")
+    browser = signed_in(boss)
+    browser.raise_request_exception = False
+    for act in (*ACTS, "../next", "../bulk", "../mentions", "../filters/save"):
+        review = make_review(needs_second=True)
+        valid = {**_decision(), "until": "at", "until_at": odd, "sure": "on", "note": "why not"}
+        for form in (
+            dict.fromkeys(FIELDS, odd),
+            {**valid, "assignee": odd, "priority": odd, "seen": odd},
+            {**valid, "note": odd},
+        ):
+            sent = {name: each.encode("utf-8", "replace") for name, each in form.items()}
+            status = _act(browser, review, act, **sent).status_code
+            assert status < HTTPStatus.INTERNAL_SERVER_ERROR, (act, form)
+    for address in ("filters/99999999999999999999/", f"{'9' * 30}/take/"):
+        answer = browser.post(f"{DESK}{address}", {"name": "x"})
+        assert answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR, address
+    for name in ("q", "show", "due", "priority", "reason", "client", "assignee", "after", "before"):
+        answer = browser.get(DESK, {name: odd.encode("utf-8", "replace")})
+        assert answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR, name
 
 
 def test_hostile_texts_stay_texts(officer: User) -> None:

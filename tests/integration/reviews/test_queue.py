@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,6 +16,7 @@ from tests.factories import NOON, make_attempt, make_client, make_evidence
 from tests.integration.reveals.conftest import make_person
 from tests.integration.reviews.conftest import make_review
 from verification.models import Review, ReviewStep
+from verification.models.review import ReviewState
 from verification.policy.terms import Decision, Priority, Reason
 from verification.selectors.record import find_attempt
 from verification.selectors.reviews import (
@@ -37,6 +39,7 @@ from verification.services.review_bulk import decide_bulk, preview_bulk
 from verification.services.runtime import Runtime
 
 EVERYTHING = ReviewFilter()
+NOBODY = UUID(int=1)
 At = Callable[[datetime], Runtime]
 
 
@@ -196,6 +199,29 @@ def test_what_is_decided_or_nothing_is_not_taken(officer: User, noon: Runtime) -
         review_queue.take(attempt_id=review.pk, by=officer, runtime=noon)
     with pytest.raises(UnknownReviewError):
         review_queue.take(attempt_id=make_attempt("verified").pk, by=officer, runtime=noon)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("which", "indexes"),
+    [
+        (ReviewFilter(state=ReviewState.DECIDED), {"review_decided_listed"}),
+        (
+            ReviewFilter(state=ReviewState.DECIDED, identifier=str(NOBODY)),
+            {
+                "attempt_biz_no",
+                "attempt_subject",
+                "attempt_request_id",
+                "verification_attempt_pkey",
+            },
+        ),
+    ],
+)
+def test_every_list_can_be_read_by_an_index(which: ReviewFilter, indexes: set[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+    plan = reviews_for_list(which, at=NOON)[:51].explain()
+    assert {each for each in indexes if each in plan} == indexes, plan
 
 
 @pytest.mark.django_db(transaction=True)
