@@ -139,7 +139,7 @@ def check_policy_file(databases: Sequence[str] | None = None, **_: Any) -> list[
 
 @register(Tags.database)
 def check_seal(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """W014: one person alone can still give rights. Asks if told to."""
+    """W016: one person alone can still give rights. Asks if told to."""
     if "default" not in (databases or ()) or connections["default"].vendor != "postgresql":
         return []
     try:
@@ -148,4 +148,4 @@ def check_seal(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
     except (OperationalError, ProgrammingError):
         return []  # W010 and E007 say so
     sentence = "One person alone can give rights to others: run rights_seal as the owner."
-    return [Warning(sentence, id="verification.W014")] if is_open else []
+    return [Warning(sentence, id="verification.W016")] if is_open else []

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
@@ -68,6 +69,11 @@ class RecordFilterForm(forms.Form):
     def given(self) -> dict[str, str]:
         """The parameters that narrow the list, as they stand in the address."""
         return {name: self.data[name] for name in self.fields if self.data.get(name)}
+
+    @property
+    def query(self) -> str:
+        """The same as the query of an address, with its question mark; empty if there are none."""
+        return f"?{urlencode(self.given)}" if self.given else ""
 
     @property
     def count_cap(self) -> int | None:

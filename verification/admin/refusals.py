@@ -9,12 +9,14 @@ from verification.services.errors import (
     BadReasonError,
     EvidenceBrokenError,
     EvidenceErasedError,
+    ExportsBusyError,
     NotPermittedError,
     RevealLimitError,
     ServiceError,
     UnknownChangeError,
     UnknownErasureError,
     UnknownEvidenceError,
+    UnknownExportError,
     UnknownPolicyError,
 )
 
@@ -27,6 +29,8 @@ STATUSES: Mapping[type[ServiceError], HTTPStatus] = MappingProxyType(
         UnknownErasureError: HTTPStatus.NOT_FOUND,
         UnknownPolicyError: HTTPStatus.NOT_FOUND,
         UnknownChangeError: HTTPStatus.NOT_FOUND,
+        UnknownExportError: HTTPStatus.NOT_FOUND,
+        ExportsBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
         EvidenceErasedError: HTTPStatus.GONE,
         RevealLimitError: HTTPStatus.TOO_MANY_REQUESTS,
         EvidenceBrokenError: HTTPStatus.INTERNAL_SERVER_ERROR,

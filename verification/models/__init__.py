@@ -4,6 +4,7 @@ from verification.models.attempt import VerificationAttempt
 from verification.models.client import ApiClient, ApiKey, SpentSign
 from verification.models.erasure import Erasure
 from verification.models.evidence import Evidence, EvidenceKey
+from verification.models.export import Export, ExportRequest
 from verification.models.ledger import (
     LedgerCheckpoint,
     LedgerCosignature,
@@ -26,6 +27,8 @@ __all__ = [
     "Erasure",
     "Evidence",
     "EvidenceKey",
+    "Export",
+    "ExportRequest",
     "LedgerCheckpoint",
     "LedgerCosignature",
     "LedgerEntry",

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from django.db import connection
 
-MIGRATIONS = ("0003_guards", "0007_review_guards", "0016_rights_guards")
+MIGRATIONS = ("0003_guards", "0007_review_guards", "0016_rights_guards", "0018_export_guards")
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 
 FUNCTION = re.compile(

@@ -76,7 +76,17 @@ def listed_attempts(*more: str) -> QuerySet[VerificationAttempt]:
 
 def attempts_for_list(which: AttemptFilter) -> QuerySet[VerificationAttempt]:
     """Return attempts with the columns of the list and nothing heavier."""
-    found = listed_attempts()
+    return _narrowed(listed_attempts(), which)
+
+
+def whole_attempts(which: AttemptFilter) -> QuerySet[VerificationAttempt]:
+    """Return the attempts of a list with all their columns, for an export."""
+    return _narrowed(VerificationAttempt.objects.all(), which)
+
+
+def _narrowed(
+    found: QuerySet[VerificationAttempt], which: AttemptFilter
+) -> QuerySet[VerificationAttempt]:
     if which.identifier is not None:
         found = found.filter(_identified(which.identifier, "biz_no", "request_id", "subject"))
     equal = {

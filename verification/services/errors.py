@@ -29,6 +29,11 @@ ServiceError
 |-- ReviewTakenError            somebody else works on it now
 |-- ReviewStateError            it is not in the state in which that can be done
 |-- BadDecisionError            the reason code does not explain the decision
+|-- ExportsBusyError            as many exports are being read as may be at once
+|-- UnknownExportError          there is no such request for an export
+|-- LargeExportError            so many attempts leave only if a second person agrees
+|-- ExportDecidedError          the request was decided before, or cannot be used any more
+|-- ExportPendingError          the same was asked for and waits for its decision
 |-- UnknownChangeError          there is no such request for rights
 |-- NothingToGrowError          the account has these rights, or cannot get them
 |-- ChangePendingError          the same was asked for and waits for its decision
@@ -239,6 +244,36 @@ class BadDecisionError(ServiceError):
     """Repeat with a reason code of the policy in force that explains the decision."""
 
     code = "bad_decision"
+
+
+class ExportsBusyError(ServiceError):
+    """Repeat a little later."""
+
+    code = "overloaded"
+
+
+class UnknownExportError(ServiceError):
+    """Nobody asked for that."""
+
+    code = "unknown_export"
+
+
+class LargeExportError(ServiceError):
+    """Ask for it; somebody else decides."""
+
+    code = "large_export"
+
+
+class ExportDecidedError(ServiceError):
+    """Ask anew."""
+
+    code = "export_decided"
+
+
+class ExportPendingError(ServiceError):
+    """Repeating is useless until the open request is decided."""
+
+    code = "export_pending"
 
 
 class UnknownChangeError(ServiceError):

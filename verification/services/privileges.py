@@ -90,6 +90,11 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_review_policy": {"INSERT": None, "UPDATE": POLICY_STEPS},
             "verification_policy_replay": {"INSERT": None, "UPDATE": ("state", "finished_at")},
             "verification_rights_change": {"INSERT": None, "UPDATE": RIGHTS_STEPS},
+            "verification_export": INSERT,
+            "verification_export_request": {
+                "INSERT": None,
+                "UPDATE": ("decision", "decided_by_id", "decided_at", "expires_at"),
+            },
             "verification_saved_filter": {"INSERT": None, "UPDATE": None, "DELETE": None},
             "verification_preference": {"INSERT": None, "UPDATE": None},
         },

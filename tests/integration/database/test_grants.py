@@ -26,6 +26,8 @@ INSERTS = {
         "verification_review_policy",
         "verification_policy_replay",
         "verification_rights_change",
+        "verification_export",
+        "verification_export_request",
         "verification_mention",
         "verification_saved_filter",
         "verification_preference",
@@ -81,6 +83,7 @@ RECORD_UPDATES = {
         },
         "verification_review_policy": {"state", "decided_by_id", "decided_at", "retired_at"},
         "verification_policy_replay": {"state", "finished_at"},
+        "verification_export_request": {"decision", "decided_by_id", "decided_at", "expires_at"},
         "verification_rights_change": {
             *("decision", "decided_by_id", "decided_at", "glass_broken", "applied_at"),
             *("glass_reviewed_by_id", "glass_reviewed_at"),
