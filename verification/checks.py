@@ -19,6 +19,10 @@ from verification.services.privileges import Kind
 from verification.services.self_check import check_keyring, check_stored_keys
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+STEPS = (
+    "django_otp.middleware.OTPMiddleware",
+    "verification.admin.second_step.SecondStepMiddleware",
+)
 
 
 @register(Tags.security)
@@ -45,6 +49,22 @@ def _check_region(conf: Conf) -> list[CheckMessage]:
         return []
     sentence = f"Region {conf.faceid_region} is recorded, but requests would go elsewhere."
     return [Error(sentence, id="verification.E003")]
+
+
+@register(Tags.security)
+def check_second_factor(**_: Any) -> list[CheckMessage]:
+    """W014: passwords alone let the staff in. E015: nobody would ask for the second factor."""
+    try:
+        is_on = get_conf().second_factor
+    except ImproperlyConfigured:
+        return []  # E001 says so
+    if not is_on:
+        sentence = "SECOND_FACTOR is off: a password alone lets the staff in."
+        return [] if settings.DEBUG else [Warning(sentence, id="verification.W014")]
+    if missing := [each for each in STEPS if each not in settings.MIDDLEWARE]:
+        sentence = f"SECOND_FACTOR is on, but MIDDLEWARE lacks {' and '.join(missing)}."
+        return [Error(sentence, id="verification.E015")]
+    return []
 
 
 @register(Tags.database)

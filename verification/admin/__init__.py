@@ -15,6 +15,7 @@ from verification.admin import (
     preferences,
     reveals,
     reviews,
+    second_factor,
     sessions,
     staff,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "preferences",
     "reveals",
     "reviews",
+    "second_factor",
     "sessions",
     "staff",
 ]

@@ -12,6 +12,7 @@ from verification.services.errors import (
     NotPermittedError,
     RevealLimitError,
     ServiceError,
+    TooManyTriesError,
     UnknownErasureError,
     UnknownEvidenceError,
     UnknownPolicyError,
@@ -27,6 +28,7 @@ STATUSES: Mapping[type[ServiceError], HTTPStatus] = MappingProxyType(
         UnknownPolicyError: HTTPStatus.NOT_FOUND,
         EvidenceErasedError: HTTPStatus.GONE,
         RevealLimitError: HTTPStatus.TOO_MANY_REQUESTS,
+        TooManyTriesError: HTTPStatus.TOO_MANY_REQUESTS,
         EvidenceBrokenError: HTTPStatus.INTERNAL_SERVER_ERROR,
     }
 )

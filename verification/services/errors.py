@@ -29,6 +29,10 @@ ServiceError
 |-- ReviewTakenError            somebody else works on it now
 |-- ReviewStateError            it is not in the state in which that can be done
 |-- BadDecisionError            the reason code does not explain the decision
+|-- WrongCodeError              the code of the second factor is wrong or was used
+|-- TooManyTriesError           too many wrong passwords or codes in a row
+|-- FactorStandsError           the account has a second factor already
+|-- NoFactorError               the account has no second factor
 |-- LedgerRefusalError          the log must not be continued as it stands
 `-- RoleRefusedError            a database role cannot be given its privileges
 """
@@ -234,6 +238,34 @@ class BadDecisionError(ServiceError):
     """Repeat with a reason code of the policy in force that explains the decision."""
 
     code = "bad_decision"
+
+
+class WrongCodeError(ServiceError):
+    """Repeat with the next code."""
+
+    code = "wrong_code"
+
+
+class TooManyTriesError(ServiceError):
+    """Repeat after `until`; what is tried before is not looked at."""
+
+    code = "too_many_tries"
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("Too many tries in a row failed.")
+        self.until = until
+
+
+class FactorStandsError(ServiceError):
+    """Repeating is useless until somebody has reset it."""
+
+    code = "factor_stands"
+
+
+class NoFactorError(ServiceError):
+    """Repeating is useless: there is nothing to check or to take away."""
+
+    code = "no_factor"
 
 
 class LedgerRefusalError(ServiceError):

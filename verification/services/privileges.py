@@ -60,6 +60,10 @@ REVIEW_STEPS = (
 REPLAY_STEPS = (
     "state", "started_at", "finished_at", "total", "done", "position_at", "position_id", "result",
 )  # fmt: skip
+FACTOR_STEPS = (
+    "confirmed", "confirmed_at", "last_step", "throttling_failure_timestamp",
+    "throttling_failure_count",
+)  # fmt: skip
 POLICY_STEPS = ("state", "decided_by_id", "decided_at", "retired_at")
 
 INSERT: Privileges = MappingProxyType({"INSERT": None})
@@ -87,6 +91,10 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_policy_replay": {"INSERT": None, "UPDATE": ("state", "finished_at")},
             "verification_saved_filter": {"INSERT": None, "UPDATE": None, "DELETE": None},
             "verification_preference": {"INSERT": None, "UPDATE": None},
+            "verification_second_factor": {"INSERT": None, "UPDATE": FACTOR_STEPS, "DELETE": None},
+            "verification_recovery_code": {"INSERT": None, "UPDATE": ("used_at",), "DELETE": None},
+            "verification_login_try": {"INSERT": None, "UPDATE": None, "DELETE": None},
+            "verification_login_minute": {"INSERT": None, "UPDATE": ("refused",)},
         },
         Kind.WORKER: {
             "verification_attempt": {"UPDATE": ATTEMPT_STEPS},
@@ -101,6 +109,9 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_ledger_verification": INSERT,
             "verification_review": INSERT,
             "verification_policy_replay": {"UPDATE": REPLAY_STEPS},
+            "verification_second_factor": {"UPDATE": ("kek_id", "sealed")},
+            "verification_login_try": {"DELETE": None},
+            "verification_login_minute": {"DELETE": None},
             "verification_rollup": {"INSERT": None, "DELETE": None},
             "verification_rollup_position": {"INSERT": None, "UPDATE": None},
         },

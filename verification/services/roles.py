@@ -33,9 +33,11 @@ DUTIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *REGISTERS, "reveal_evidence", "request_erasure", "decide_erasure", "work_review",
             "second_review", "assign_review", "reopen_review", "decide_policy",
         ),
-        "auditor": REGISTERS,
+        "auditor": (*REGISTERS, "view_logins"),
         "engineer": (),
-        "administrator": ("assign_review", "break_glass", "propose_policy", "decide_policy"),
+        "administrator": (
+            "assign_review", "break_glass", "propose_policy", "decide_policy", "view_logins",
+        ),
     }
 )  # fmt: skip
 """What each role may do with evidence, reviews and policies, and that it may read who did what."""
