@@ -6,15 +6,19 @@ from base64 import b32decode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from io import StringIO
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from pytest_django import DjangoDbBlocker
 
 from tests.integration.database.roles import Roles, acting_as, granted_roles
+from tests.integration.keys.rings import BOTH, ONLY_NEW, holding
 from tests.integration.people.doors import doors
 from tests.integration.people.entering import (
     CODE,
@@ -27,11 +31,14 @@ from tests.integration.people.entering import (
     give_password,
     make_person,
 )
+from verification.checks import check_second_factor
 from verification.models import RecoveryCode, SecondFactor, StagedEntry
 from verification.services.errors import BadReasonError, NotPermittedError, WrongCodeError
 from verification.services.privileges import Kind
-from verification.services.runtime import get_runtime
-from verification.services.second_factor import check_code, reset_factor
+from verification.services.rotation import rotate_keys
+from verification.services.runtime import Runtime, get_runtime
+from verification.services.second_factor import Way, check_code, reset_factor
+from verification.services.self_check import check_stored_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,7 +76,8 @@ def officer() -> User:
 
 def _staged(*kinds: str) -> list[dict[str, object]]:
     entries = [json.loads(bytes(each.raw)) for each in StagedEntry.objects.order_by("no")]
-    return [each for each in entries if each["kind"] in kinds or not kinds]
+    staff = [each for each in entries if str(each["kind"]).startswith("staff.")]
+    return [each for each in staff if each["kind"] in kinds or not kinds]
 
 
 def _everything() -> Iterator[str]:
@@ -339,3 +347,54 @@ def test_switched_off_it_is_not_asked_for(officer: User) -> None:
         assert browser.get(LIST).status_code == HTTPStatus.OK
         assert browser.get(ENROL).status_code == HTTPStatus.CONFLICT
         assert browser.post(CODES).status_code == HTTPStatus.CONFLICT
+
+
+def test_keys_outlive_a_change_of_the_keyring(
+    officer: User, clock: time_machine.Traveller, runtime: Runtime
+) -> None:
+    enrol(officer)
+    clock.shift(timedelta(minutes=1))
+    code = app_code(officer)
+    assert check_stored_keys(ONLY_NEW)
+    rotated = rotate_keys(runtime=holding(runtime, BOTH))
+    assert (rotated.second_factors, rotated.broken) == (1, 0)
+    assert not check_stored_keys(ONLY_NEW)
+    way = check_code(person=officer, typed=code, runtime=holding(runtime, ONLY_NEW))
+    assert way is Way.APP
+
+
+def test_an_operator_resets_it_from_the_command_line(officer: User) -> None:
+    enrol(officer)
+    for name, reason, why in (
+        ("nobody", REASON, "No account"),
+        ("ines", "short", "Give a reason"),
+    ):
+        with pytest.raises(CommandError, match=why):
+            call_command("second_factor_reset", name, reason=reason)
+    out = StringIO()
+    call_command("second_factor_reset", "ines", reason=REASON, stdout=out)
+    assert out.getvalue() == "The second factor of ines is reset.\n"
+    last = _staged("staff.second_factor_changed")[-1]
+    assert str(last["by"]).startswith("command:")
+    assert (last["change"], last["by_id"], last["of"]) == ("reset", None, "ines")
+    with pytest.raises(CommandError, match="no second factor"):
+        call_command("second_factor_reset", "ines", reason=REASON)
+
+
+def test_the_checks_say_when_nobody_asks_for_it() -> None:
+    assert check_second_factor() == []
+    with override_settings(MIDDLEWARE=[]):
+        assert [each.id for each in check_second_factor()] == ["verification.E015"]
+    with asking(SECOND_FACTOR=False):
+        assert [each.id for each in check_second_factor()] == ["verification.W014"]
+        with override_settings(DEBUG=True):
+            assert check_second_factor() == []
+
+
+def test_without_its_middleware_the_site_stays_shut(officer: User) -> None:
+    enrol(officer)
+    kept = [each for each in settings.MIDDLEWARE if "otp" not in each]
+    with override_settings(MIDDLEWARE=kept):
+        browser = Client(raise_request_exception=False)
+        give_password(browser, "ines")
+        assert browser.get(LIST).status_code == HTTPStatus.INTERNAL_SERVER_ERROR
