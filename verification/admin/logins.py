@@ -67,7 +67,7 @@ class LoginRow:
     when: SafeString
     who: SafeString
     what: SafeString
-    detail: SafeString
+    detail: SafeString | None
     whom: SafeString | None
     index: str
     address: str
@@ -146,10 +146,12 @@ def _who(kind: str, said: dict[str, Json]) -> SafeString:
     return text(_("several"))
 
 
-def _detail(said: dict[str, Json]) -> SafeString:
+def _detail(said: dict[str, Json]) -> SafeString | None:
     if count := said.get("count"):
         return text(_("%(count)s in one minute") % {"count": count})
     words = said.get("step") or said.get("proved_by") or said.get("change")
     detail = str(DETAILS.get(str(words), "")) if words else ""
     reason = said.get("reason")
-    return text(f"{detail}: {reason}" if reason else detail or None)
+    if reason:
+        return text(f"{detail}: {reason}")
+    return text(detail) if detail else None

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
-from django.http import HttpResponse
 from django.test import Client, override_settings
 from django_otp.oath import TOTP
 
@@ -36,11 +36,9 @@ def make_person(name: str, *roles: str) -> User:
     return person
 
 
-def give_password(browser: Client, name: str, password: str = PASSWORD) -> HttpResponse:
+def give_password(browser: Client, name: str, password: str = PASSWORD) -> Any:
     """Post the login form."""
-    answer = browser.post(LOGIN, {"username": name, "password": password})
-    assert isinstance(answer, HttpResponse)
-    return answer
+    return browser.post(LOGIN, {"username": name, "password": password})
 
 
 def app_code(person: User, steps: int = 0) -> str:

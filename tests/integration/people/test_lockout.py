@@ -5,12 +5,12 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 import time_machine
 from django.conf import settings
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client, override_settings
 from pytest_django import DjangoDbBlocker
 
@@ -43,7 +43,7 @@ def roles(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
         yield made
 
 
-def _guess(name: str, times: int, **address: str) -> list[HttpResponse]:
+def _guess(name: str, times: int, **address: Any) -> list[Any]:
     browser = Client(raise_request_exception=False, **address)
     return [give_password(browser, name, "wrong") for _ in range(times)]
 
