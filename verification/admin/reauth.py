@@ -81,7 +81,7 @@ def requires_fresh_login(view: View[Own, Given]) -> View[Own, Given]:
 def confirmed(request: HttpRequest, form: PasswordForm) -> bool:
     """Check what was given and note it; at the fifth wrong time the session ends, on record.
 
-    Does not say whether password or code was wrong. TooManyTriesError as for a login.
+    Does not say whether password or code was wrong. Raises what `check_code` does.
     """
     person = cast("AbstractUser", request.user)
     step = _refused_step(request, person, form)

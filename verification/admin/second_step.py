@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from verification.admin.session_limits import prove
 from verification.conf import get_conf
 from verification.models import SecondFactor
-from verification.services.errors import TooManyTriesError
+from verification.services.errors import NoFactorError, TooManyTriesError
 from verification.services.runtime import get_runtime
 from verification.services.second_factor import standing
 
@@ -48,10 +48,7 @@ class SecondStepMiddleware:
 
     def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponseBase | None:
         """Turn away from every page of the admin; what was posted there is not done."""
-        match = request.resolver_match
-        if match is None or match.app_name != "admin" or match.url_name in OPEN:
-            return None
-        if not is_owing(request):
+        if not _is_shut(request) or not is_owing(request):
             return None
         if PASSED in request.session:
             return _end(request)
@@ -60,6 +57,8 @@ class SecondStepMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer 429 for too many wrong passwords or codes, whoever they were for."""
+        if isinstance(error, NoFactorError):  # reset meanwhile: the gate leads on from there
+            return HttpResponseRedirect(reverse("admin:index"))
         return too_many_tries(request, error) if isinstance(error, TooManyTriesError) else None
 
 
@@ -101,6 +100,14 @@ def too_many_tries(request: HttpRequest, error: TooManyTriesError) -> HttpRespon
     page.headers["Retry-After"] = str(max(1, ceil(wait_s)))
     add_never_cache_headers(page)
     return page
+
+
+def _is_shut(request: HttpRequest) -> bool:
+    """Return whether an address is one of the admin, or of what is routed inside it."""
+    match = request.resolver_match
+    if match is None or "admin" not in match.app_names:
+        return False
+    return match.app_names != ["admin"] or match.url_name not in OPEN
 
 
 def _step(request: HttpRequest) -> str:

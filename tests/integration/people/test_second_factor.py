@@ -14,7 +14,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test import Client, override_settings
+from django.http import HttpResponse
+from django.test import Client, RequestFactory, override_settings
 from pytest_django import DjangoDbBlocker
 
 from tests.integration.database.roles import Roles, acting_as, granted_roles
@@ -31,9 +32,15 @@ from tests.integration.people.entering import (
     give_password,
     make_person,
 )
+from verification.admin.second_step import SecondStepMiddleware
 from verification.checks import check_second_factor
 from verification.models import RecoveryCode, SecondFactor, StagedEntry
-from verification.services.errors import BadReasonError, NotPermittedError, WrongCodeError
+from verification.services.errors import (
+    BadReasonError,
+    NoFactorError,
+    NotPermittedError,
+    WrongCodeError,
+)
 from verification.services.privileges import Kind
 from verification.services.rotation import rotate_keys
 from verification.services.runtime import Runtime, get_runtime
@@ -320,6 +327,28 @@ def test_new_recovery_codes_take_the_place_of_the_earlier_ones(officer: User) ->
     with pytest.raises(WrongCodeError):
         check_code(person=officer, typed=entered.codes[0], runtime=get_runtime())
     assert entered.browser.get(CODES).status_code == HTTPStatus.FOUND
+
+
+def test_a_reset_in_the_middle_of_an_act_is_no_error(
+    chief: User, officer: User, clock: time_machine.Traveller
+) -> None:
+    """As if it was reset between the gate and the view."""
+    browser = enrol(chief).browser
+    request = RequestFactory().post("/admin/verification/preference/confirm/")
+    middleware = SecondStepMiddleware(lambda _request: HttpResponse())
+    answer = middleware.process_exception(request, NoFactorError("gone"))
+    assert answer is not None
+    assert answer.headers["Location"] == "/admin/"
+    assert middleware.process_exception(request, ValueError()) is None
+    SecondFactor.objects.filter(user=chief).delete()
+    assert browser.get("/admin/").headers["Location"] == "/admin/login/"
+
+
+@pytest.mark.urls("tests.integration.people.nested_urls")
+def test_what_is_routed_inside_the_admin_is_behind_the_gate(officer: User) -> None:
+    browser = Client(raise_request_exception=False)
+    give_password(browser, "ines")
+    assert browser.get("/admin/inner/logout/").headers["Location"].startswith(ENROL)
 
 
 def test_it_is_enrolled_used_and_reset_with_the_rights_of_the_web_role(
