@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's
 from django.core.exceptions import ImproperlyConfigured
@@ -54,6 +55,8 @@ def _check_region(conf: Conf) -> list[CheckMessage]:
 @register(Tags.security)
 def check_second_factor(**_: Any) -> list[CheckMessage]:
     """W014: passwords alone let the staff in. E015: nobody would ask for the second factor."""
+    if not apps.is_installed("django.contrib.admin"):
+        return []  # a host that serves the API alone: nobody logs in
     try:
         is_on = get_conf().second_factor
     except ImproperlyConfigured:
