@@ -57,6 +57,8 @@ class Conf:
     policy_file: Path | None = None
     session_idle_s: float = 1800.0
     session_absolute_s: float = 43200.0
+    second_factor: bool = True
+    address_header: str = ""
     database_role: str = "owner"
 
     def __post_init__(self) -> None:

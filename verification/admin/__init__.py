@@ -17,6 +17,7 @@ from verification.admin import (
     reveals,
     reviews,
     rights,
+    second_factor,
     sessions,
     staff,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "reveals",
     "reviews",
     "rights",
+    "second_factor",
     "sessions",
     "staff",
 ]

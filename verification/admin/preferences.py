@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.reauth import PasswordForm, confirmed, safe_page
+from verification.conf import get_conf
 from verification.models import Preference
 
 CHOSEN = "staff_preference"
@@ -87,7 +88,8 @@ class PreferenceAdmin(ReadOnlyAdmin[Preference]):
             zone, language = _stored(cast("AbstractUser", request.user).pk)
             form = PreferenceForm(initial={"time_zone": zone, "language": language})
         status = 400 if form.is_bound else 200
-        return self.page(request, "preference", _("Preferences"), status=status, form=form)
+        given = {"form": form, "has_factor": get_conf().second_factor}
+        return self.page(request, "preference", _("Preferences"), status=status, **given)
 
     @method_decorator(sensitive_post_parameters("password"))
     def reauth_view(self, request: HttpRequest) -> HttpResponse:

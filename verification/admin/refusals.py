@@ -13,6 +13,7 @@ from verification.services.errors import (
     NotPermittedError,
     RevealLimitError,
     ServiceError,
+    TooManyTriesError,
     UnknownChangeError,
     UnknownErasureError,
     UnknownEvidenceError,
@@ -33,6 +34,7 @@ STATUSES: Mapping[type[ServiceError], HTTPStatus] = MappingProxyType(
         ExportsBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
         EvidenceErasedError: HTTPStatus.GONE,
         RevealLimitError: HTTPStatus.TOO_MANY_REQUESTS,
+        TooManyTriesError: HTTPStatus.TOO_MANY_REQUESTS,
         EvidenceBrokenError: HTTPStatus.INTERNAL_SERVER_ERROR,
     }
 )

@@ -11,10 +11,16 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from verification.admin.fragments import moment, text
 from verification.admin.reauth import requires_fresh_login
+from verification.conf import get_conf
 from verification.selectors.rights_changes import is_sealed
+from verification.services.second_factor import standing
 
 ACCOUNT_LOOKUPS = frozenset(
     {"is_staff__exact", "is_superuser__exact", "is_active__exact", "groups__id__exact"}
@@ -77,6 +83,23 @@ class StaffAdmin(_Accounts):
         """Allow the filters of the list and nothing else."""
         return lookup in ACCOUNT_LOOKUPS
 
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Add how the second factor stands, with the way to its reset."""
+        shown = super().get_fieldsets(request, obj)
+        if obj is None or not get_conf().second_factor:
+            return shown
+        return (*shown, (_("Second factor"), {"fields": ("second_factor",)}))
+
+    @admin.display(description=gettext_lazy("Second factor"))
+    def second_factor(self, person: User) -> SafeString:
+        """Say since when somebody has one; the reset is a page of its own."""
+        stands = standing(person)
+        if stands is None:
+            return text(None)
+        since = moment(stands.confirmed_at)
+        address = reverse("admin:verification_factor_reset", args=[person.pk])
+        return format_html('{} <a href="{}">{}</a>', since, address, _("Reset it"))
+
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Leave superusers to superusers: their password would be the way to every right."""
         may = super().has_change_permission(request, obj)
@@ -88,7 +111,7 @@ class StaffAdmin(_Accounts):
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Keep everyone but superusers from giving themselves, or anyone, more than a role."""
-        fixed = tuple(super().get_readonly_fields(request, obj))
+        fixed = (*super().get_readonly_fields(request, obj), "second_factor")
         if _is_superuser(request):
             return fixed
         is_own = obj is not None and obj.pk == request.user.pk
@@ -162,6 +185,38 @@ class RoleAdmin(GroupAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
         """Allow no filter: the list has none."""
         return False
+
+    @requires_fresh_login
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """List roles; its one action deletes some."""
+        return super().changelist_view(request, extra_context)
+
+    @requires_fresh_login
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Make a role."""
+        return super().add_view(request, form_url, extra_context)
+
+    @requires_fresh_login
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Change what a role includes."""
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    @requires_fresh_login
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Delete a role."""
+        return super().delete_view(request, object_id, extra_context)
 
 
 def _is_superuser(request: HttpRequest) -> bool:

@@ -32,12 +32,12 @@ INCLUDED = {
         "decide_erasure", "decide_policy", "reopen_review", "second_review", "decide_rights",
         "view_rightschange", "export_attempts", "view_exportrequest", "decide_export",
     ),
-    "auditor": (*READ_RECORDS, "view_rightschange", "export_attempts", "view_exportrequest"),
+    "auditor": (*READ_RECORDS, "view_rightschange", "export_attempts", "view_exportrequest", "view_logins"),
     "engineer": READ_OPERATION,
     "administrator": (
         *READ_DECISIONS, "add_user", "assign_review", "break_glass", "change_user",
         "decide_policy", "propose_policy", "view_group", "view_user", "request_rights",
-        "decide_rights", "view_rightschange", "view_exportrequest", "decide_export",
+        "decide_rights", "view_rightschange", "view_exportrequest", "decide_export", "view_logins",
     ),
 }
 """What each role may include; another list takes another migration."""

@@ -13,6 +13,7 @@ from verification.models.ledger import (
     LedgerVerification,
     StagedEntry,
 )
+from verification.models.login import LoginMinute, LoginTry, RecoveryCode, SecondFactor
 from verification.models.policy import PolicyReplay, ReviewPolicy
 from verification.models.preference import Preference
 from verification.models.reveal import Reveal
@@ -34,9 +35,12 @@ __all__ = [
     "LedgerEntry",
     "LedgerNode",
     "LedgerVerification",
+    "LoginMinute",
+    "LoginTry",
     "Mention",
     "PolicyReplay",
     "Preference",
+    "RecoveryCode",
     "Reveal",
     "Review",
     "ReviewPolicy",
@@ -46,6 +50,7 @@ __all__ = [
     "Rollup",
     "RollupPosition",
     "SavedFilter",
+    "SecondFactor",
     "SpentSign",
     "StagedEntry",
     "VerificationAttempt",

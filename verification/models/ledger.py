@@ -64,6 +64,11 @@ class LedgerEntry(models.Model):
                 condition=Q(attempt_id__isnull=False),
             ),
             models.Index(name="ledger_entry_kind", fields=["kind", "index"]),
+            models.Index(
+                name="ledger_entry_staff",
+                fields=["index"],
+                condition=Q(kind__startswith="staff."),
+            ),
         ]
 
     def __str__(self) -> str:

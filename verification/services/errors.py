@@ -39,6 +39,10 @@ ServiceError
 |-- ChangePendingError          the same was asked for and waits for its decision
 |-- ChangeDecidedError          the request was decided before
 |-- SealError                   rights cannot be put under two people yet
+|-- WrongCodeError              the code of the second factor is wrong or was used
+|-- TooManyTriesError           too many wrong passwords or codes in a row
+|-- FactorStandsError           the account has a second factor already
+|-- NoFactorError               the account has no second factor
 |-- LedgerRefusalError          the log must not be continued as it stands
 `-- RoleRefusedError            a database role cannot be given its privileges
 """
@@ -304,6 +308,34 @@ class SealError(ServiceError):
     """There are not two people yet, or it was done before."""
 
     code = "not_sealed_rights"
+
+
+class WrongCodeError(ServiceError):
+    """Repeat with the next code."""
+
+    code = "wrong_code"
+
+
+class TooManyTriesError(ServiceError):
+    """Repeat after `until`; what is tried before is not looked at."""
+
+    code = "too_many_tries"
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("Too many tries in a row failed.")
+        self.until = until
+
+
+class FactorStandsError(ServiceError):
+    """Repeating is useless until somebody has reset it."""
+
+    code = "factor_stands"
+
+
+class NoFactorError(ServiceError):
+    """Repeating is useless: there is nothing to check or to take away."""
+
+    code = "no_factor"
 
 
 class LedgerRefusalError(ServiceError):

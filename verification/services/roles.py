@@ -35,11 +35,12 @@ DUTIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "second_review", "assign_review", "reopen_review", "decide_policy", "decide_rights",
             "view_rightschange", *EXPORTS, "decide_export",
         ),
-        "auditor": (*REGISTERS, "view_rightschange", *EXPORTS),
+        "auditor": (*REGISTERS, "view_rightschange", *EXPORTS, "view_logins"),
         "engineer": (),
         "administrator": (
             "assign_review", "break_glass", "propose_policy", "decide_policy", "request_rights",
             "decide_rights", "view_rightschange", "view_exportrequest", "decide_export",
+            "view_logins",
         ),
     }
 )  # fmt: skip

@@ -31,6 +31,10 @@ INSERTS = {
         "verification_mention",
         "verification_saved_filter",
         "verification_preference",
+        "verification_second_factor",
+        "verification_recovery_code",
+        "verification_login_try",
+        "verification_login_minute",
         "auth_user",
         "auth_group",
         "auth_user_groups",
@@ -68,9 +72,17 @@ DELETES = {
         "auth_user_user_permissions",
         "django_session",
         "verification_saved_filter",
+        "verification_second_factor",
+        "verification_recovery_code",
+        "verification_login_try",
     },
     Kind.WORKER: {each for each in INSERTS[Kind.WORKER] if each.startswith("procrastinate_")}
-    | {"verification_ledger_stage", "verification_rollup"},
+    | {
+        "verification_ledger_stage",
+        "verification_rollup",
+        "verification_login_try",
+        "verification_login_minute",
+    },
 }
 RECORD_UPDATES = {
     Kind.WEB: {
@@ -91,10 +103,18 @@ RECORD_UPDATES = {
         "verification_mention": {"seen_at"},
         "verification_saved_filter": {"id", "owner_id", "page", "name", "query", "created_at"},
         "verification_preference": {"person_id", "time_zone", "language"},
+        "verification_second_factor": {
+            *("confirmed", "confirmed_at", "last_step", "throttling_failure_timestamp"),
+            "throttling_failure_count",
+        },
+        "verification_recovery_code": {"used_at"},
+        "verification_login_try": {"digest", "failures", "expires_at"},
+        "verification_login_minute": {"refused"},
     },
     Kind.WORKER: {
         "verification_evidence_key": {"kek_id", "sealed"},
         "verification_api_key": {"kek_id", "secret_sealed"},
+        "verification_second_factor": {"kek_id", "sealed"},
         "verification_policy_replay": {
             *("state", "started_at", "finished_at", "total", "done", "position_at"),
             *("position_id", "result"),

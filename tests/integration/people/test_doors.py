@@ -18,6 +18,7 @@ APPROVERS = frozenset({"approver"})
 ADMINS = frozenset({"administrator"})
 POLICY = APPROVERS | ADMINS
 EXPORTING = APPROVERS | {"auditor"}
+LOGINS = ADMINS | {"auditor"}
 OFFICERS = APPROVERS | {"officer"}
 REVIEWING = OFFICERS | {"auditor"}
 DECIDING = REVIEWING | ADMINS
@@ -62,6 +63,12 @@ DOORS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "verification_reviewpolicy_change": (DECIDING, DECIDING),
     "verification_preference": (STAFF, STAFF),
     "verification_reauth": (STAFF, STAFF),
+    "verification_factor": (STAFF, STAFF),
+    "verification_factor_enrol": (STAFF, STAFF),
+    "verification_factor_code": (STAFF, STAFF),
+    "verification_factor_codes": (STAFF, STAFF),
+    "verification_factor_reset": (ADMINS, ADMINS),
+    "verification_logins": (LOGINS, LOGINS),
     "verification_evidence_reveal": (OFFICERS, OFFICERS),
     "verification_review_next": (DECIDING, OFFICERS),
     "verification_review_mentions": (DECIDING, DECIDING),
