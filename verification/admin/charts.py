@@ -54,12 +54,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart and the table behind it."""
+    """A chart and the table behind it; `note` says what of it is not complete, if anything."""
 
     title: str
     svg: SafeString
     legend: tuple[Series, ...]
     rows: tuple[Row, ...]
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,11 @@ def stacked(title: str, columns: Sequence[Column], series: Sequence[Series]) -> 
             if mark is not None and mark.value:
                 parts.append(_block(mark, kind, column, (place, step), base, top))
                 base += mark.value
+        if column.is_partial and base:
+            parts.append(_hatching((place, step), base, top))
     parts.append(_axis(columns, step))
-    return Chart(title, _svg(title, parts), tuple(series), _table(columns))
+    note = _note(columns, _("hatched, because more may be counted"))
+    return Chart(title, _svg(title, parts), tuple(series), _table(columns), note)
 
 
 def lines(title: str, columns: Sequence[Column], series: Sequence[Series]) -> Chart:
@@ -102,7 +106,8 @@ def lines(title: str, columns: Sequence[Column], series: Sequence[Series]) -> Ch
             )
         parts.append(_dots(columns, number, kind, (step, top)))
     parts.append(_axis(columns, step))
-    return Chart(title, _svg(title, parts), tuple(series), _table(columns))
+    note = _note(columns, _("hollow, because more may be counted"))
+    return Chart(title, _svg(title, parts), tuple(series), _table(columns), note)
 
 
 def bars(
@@ -205,9 +210,8 @@ def _block(
     width = max(step * 0.8, 1)
     said = f"{column.label}, {kind.name}: {mark.shown}"
     block = format_html(
-        '<rect class="block {}{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>',
+        '<rect class="block {}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>',
         kind.css_class,
-        " partial" if column.is_partial else "",
         f"{_x(place, step) - width / 2:.1f}",
         f"{high:.1f}",
         f"{width:.1f}",
@@ -215,6 +219,30 @@ def _block(
         said,
     )
     return _linked(mark, block, said)
+
+
+def _hatching(where: tuple[int, float], value: float, top: float) -> SafeString:
+    """Draw the pattern of what is not complete over a column; the page defines it once."""
+    place, step = where
+    width, high = max(step * 0.8, 1), _y(value, top)
+    return format_html(
+        '<rect class="hatching" fill="url(#hatch)" x="{}" y="{}" width="{}" height="{}"/>',
+        f"{_x(place, step) - width / 2:.1f}",
+        f"{high:.1f}",
+        f"{width:.1f}",
+        f"{max(HEIGHT - BOTTOM - high, 0.5):.1f}",
+    )
+
+
+def _note(columns: Sequence[Column], drawn: str) -> str:
+    """Say which columns are not complete."""
+    partial = [each.label for each in columns if each.is_partial]
+    if not partial:
+        return ""
+    values = {"first": partial[0], "last": partial[-1], "drawn": drawn}
+    if len(partial) == 1:
+        return _("Not complete: %(first)s (%(drawn)s).") % values
+    return _("Not complete: %(first)s to %(last)s (%(drawn)s).") % values
 
 
 def _dots(
@@ -227,8 +255,9 @@ def _dots(
         if mark is not None:
             said = f"{column.label}, {kind.name}: {mark.shown}"
             dot = format_html(
-                '<circle class="dot {}" cx="{}" cy="{}" r="3.5"><title>{}</title></circle>',
+                '<circle class="dot {}{}" cx="{}" cy="{}" r="3.5"><title>{}</title></circle>',
                 kind.css_class,
+                " partial" if column.is_partial else "",
                 f"{_x(place, step):.1f}",
                 f"{_y(mark.value, top):.1f}",
                 said,

@@ -16,7 +16,7 @@ from verification.models.policy import PolicyReplay, ReviewPolicy
 from verification.models.preference import Preference
 from verification.models.reveal import Reveal
 from verification.models.review import Mention, Review, ReviewStep, SavedFilter
-from verification.models.rollup import Rollup, RollupPosition
+from verification.models.rollup import Rollup, RollupDay, RollupMinute, RollupPosition
 from verification.models.session import VerificationSession
 
 __all__ = [
@@ -38,6 +38,8 @@ __all__ = [
     "ReviewPolicy",
     "ReviewStep",
     "Rollup",
+    "RollupDay",
+    "RollupMinute",
     "RollupPosition",
     "SavedFilter",
     "SpentSign",

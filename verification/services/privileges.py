@@ -101,7 +101,9 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_ledger_verification": INSERT,
             "verification_review": INSERT,
             "verification_policy_replay": {"UPDATE": REPLAY_STEPS},
+            "verification_rollup_minute": {"INSERT": None, "DELETE": None},
             "verification_rollup": {"INSERT": None, "DELETE": None},
+            "verification_rollup_day": {"INSERT": None, "DELETE": None},
             "verification_rollup_position": {"INSERT": None, "UPDATE": None},
         },
     }

@@ -45,7 +45,9 @@ INSERTS = {
         "verification_ledger_cosignature",
         "verification_ledger_verification",
         "verification_review",
+        "verification_rollup_minute",
         "verification_rollup",
+        "verification_rollup_day",
         "verification_rollup_position",
         "procrastinate_jobs",
         "procrastinate_events",
@@ -67,7 +69,8 @@ DELETES = {
         "verification_saved_filter",
     },
     Kind.WORKER: {each for each in INSERTS[Kind.WORKER] if each.startswith("procrastinate_")}
-    | {"verification_ledger_stage", "verification_rollup"},
+    | {"verification_ledger_stage"}
+    | {f"verification_rollup{each}" for each in ("_minute", "", "_day")},
 }
 RECORD_UPDATES = {
     Kind.WEB: {
