@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 56, 8, 10, 26
 LABELS = 8
+LINES = 5
 PERCENT = 100
 
 
@@ -46,10 +47,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table behind a chart: what it is about, and its figures."""
+    """A line of the table behind a chart: what it is about, and each series' name and figure."""
 
     label: str
-    marks: tuple[Mark | None, ...]
+    cells: tuple[tuple[str, Mark | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class Bar:
 
 def stacked(title: str, columns: Sequence[Column], series: Sequence[Series]) -> Chart:
     """Draw counts on top of each other, column by column."""
-    top = nice_top(max((sum(_value(each) for each in c.marks) for c in columns), default=0))
+    highest = max((sum(_value(each) for each in c.marks) for c in columns), default=0)
+    top = max(nice_top(highest), LINES)
     parts = [_frame(top, "")]
     step = (WIDTH - LEFT - RIGHT) / max(len(columns), 1)
     for place, column in enumerate(columns):
@@ -89,7 +91,7 @@ def stacked(title: str, columns: Sequence[Column], series: Sequence[Series]) -> 
             parts.append(_hatching((place, step), base, top))
     parts.append(_axis(columns, step))
     note = _note(columns, _("hatched, because more may be counted"))
-    return Chart(title, _svg(title, parts), tuple(series), _table(columns), note)
+    return Chart(title, _svg(title, parts), tuple(series), _table(columns, series), note)
 
 
 def lines(title: str, columns: Sequence[Column], series: Sequence[Series]) -> Chart:
@@ -107,7 +109,7 @@ def lines(title: str, columns: Sequence[Column], series: Sequence[Series]) -> Ch
         parts.append(_dots(columns, number, kind, (step, top)))
     parts.append(_axis(columns, step))
     note = _note(columns, _("hollow, because more may be counted"))
-    return Chart(title, _svg(title, parts), tuple(series), _table(columns), note)
+    return Chart(title, _svg(title, parts), tuple(series), _table(columns, series), note)
 
 
 def bars(
@@ -177,7 +179,8 @@ def _svg(title: str, parts: Iterable[SafeString]) -> SafeString:
 
 def _frame(top: float, unit: str) -> SafeString:
     """Draw the horizontal lines with their values."""
-    marks = [(top * part / 4, _y(top * part / 4, top)) for part in range(5)]
+    values = [top * part / LINES for part in range(LINES + 1)]
+    marks = [(value, _y(value, top)) for value in values]
     return format_html_join(
         "",
         '<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>'
@@ -287,8 +290,12 @@ def _runs(columns: Sequence[Column], number: int) -> list[list[tuple[int, float]
     return [each for each in runs if len(each) > 1]
 
 
-def _table(columns: Sequence[Column]) -> tuple[Row, ...]:
+def _table(columns: Sequence[Column], series: Sequence[Series]) -> tuple[Row, ...]:
+    names = [each.name for each in series]
     return tuple(
-        Row(each.label + (_(" (so far)") if each.is_partial else ""), each.marks)
+        Row(
+            each.label + (_(" (so far)") if each.is_partial else ""),
+            tuple(zip(names, each.marks, strict=True)),
+        )
         for each in columns
     )

@@ -50,6 +50,18 @@ class Migration(migrations.Migration):
             model_name='review',
             name='review_decided',
         ),
+        migrations.RemoveIndex(
+            model_name='rollup',
+            name='rollup_hour',
+        ),
+        migrations.RemoveConstraint(
+            model_name='rollup',
+            name='rollup_once',
+        ),
+        migrations.AddConstraint(
+            model_name='rollup',
+            constraint=models.UniqueConstraint(fields=('hour', 'figure', 'client', 'region', 'member'), include=('count',), name='rollup_once'),
+        ),
         migrations.AlterField(
             model_name='rollup',
             name='client',
@@ -85,13 +97,9 @@ class Migration(migrations.Migration):
             name='client',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='verification.apiclient'),
         ),
-        migrations.AddIndex(
-            model_name='rollupday',
-            index=models.Index(fields=['day'], name='rollup_day_day'),
-        ),
         migrations.AddConstraint(
             model_name='rollupday',
-            constraint=models.UniqueConstraint(fields=('figure', 'day', 'client', 'region', 'member'), name='rollup_day_once'),
+            constraint=models.UniqueConstraint(fields=('day', 'figure', 'client', 'region', 'member'), include=('count',), name='rollup_day_once'),
         ),
         migrations.AddConstraint(
             model_name='rollupminute',

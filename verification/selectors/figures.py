@@ -55,9 +55,8 @@ SUMS = f"""{PARTS}
     FROM part GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - our own words
 DECIDED = """
-    SELECT count(*) AS decided, count(*) FILTER (WHERE decided_at <= due_at) AS in_time,
-        count(proposed_by_id) AS seconded,
-        extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY decided_at - opened_at))
+    SELECT count(*), count(*) FILTER (WHERE decided_at <= due_at), count(proposed_by_id),
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', decided_at - opened_at))
     FROM verification_review
     WHERE state = 'decided' AND decided_at >= %(start)s AND decided_at < %(end)s
         AND (%(client)s::uuid IS NULL OR client_id = %(client)s)
@@ -139,9 +138,9 @@ class AttemptFigures:
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """The queue now, and what was decided in the span. Times in seconds, None without any.
+    """The queue now, and what was decided in the span; no times without reviews.
 
-    What is snoozed is not in the queue. `seconded` were decided by two people.
+    What is snoozed is not in the queue. `median_s` is the time from opening to decision.
     """
 
     open: int
@@ -192,13 +191,9 @@ def queue_figures(span: Span, *, at: datetime) -> QueueFigures:
         overdue=Count("pk", filter=Q(due_at__lt=at)),
         oldest_at=Min("opened_at"),
     )
-    ((decided, in_time, seconded, median),) = _rows(DECIDED, _values(span))
+    ((decided, in_time, seconded, median_s),) = _rows(DECIDED, _values(span))
     return QueueFigures(
-        **waiting,
-        decided=decided,
-        in_time=in_time,
-        seconded=seconded,
-        median_s=None if median is None else float(median),
+        **waiting, decided=decided, in_time=in_time, seconded=seconded, median_s=median_s
     )
 
 
