@@ -334,11 +334,8 @@ def _days_hold(times: list[datetime], days: int, zone: ZoneInfo) -> bool:
     steps = found.series[Figure.OUTCOME].steps
     counts = {at: sum(members.values()) for at, members in steps.items()}
     number = sum(each.attempts for each in found.shares)
-    return (
-        bool(inside)
-        and counts == Counter(_step(at, span.step) for at in inside)
-        and (found.total == number == len(inside))
-    )
+    expected = Counter(_step(at, span.step) for at in inside)
+    return counts == expected and found.total == number == len(inside)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
