@@ -22,6 +22,7 @@ from verification.selectors.record import AttemptFilter, SessionFilter
 Choices = list[tuple[str, str]]
 
 LONGEST_IDENTIFIER = 512
+LONGEST_ERROR = 200
 EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
 FEW = 500
 YES_NO = {"yes": True, "no": False}
@@ -120,8 +121,10 @@ class AttemptFilterForm(RecordFilterForm):
         choices=[("", "Any region"), *((r, r) for r in (*REGIONS, "sandbox"))],
     )
 
+    error = forms.CharField(label=_("Error code"), required=False, max_length=LONGEST_ERROR)
+
     field_order = (
-        *("q", "state", "outcome", "verdict", "decision", "attack", "client", "region"),
+        *("q", "state", "outcome", "verdict", "decision", "attack", "error", "client", "region"),
         *("since", "until"),
     )
 
@@ -140,6 +143,7 @@ class AttemptFilterForm(RecordFilterForm):
             verdict=Verdict(found["verdict"]) if found["verdict"] else None,
             decision=Decision(found["decision"]) if found["decision"] else None,
             is_attack=YES_NO.get(found["attack"]),
+            error_code=found["error"] or None,
             client_id=UUID(found["client"]) if found["client"] else None,
             region=found["region"] or None,
             created_from=days.start,

@@ -19,7 +19,7 @@ from verification.models.preference import Preference
 from verification.models.reveal import Reveal
 from verification.models.review import Mention, Review, ReviewStep, SavedFilter
 from verification.models.rights import RightsChange, RightsSeal
-from verification.models.rollup import Rollup, RollupPosition
+from verification.models.rollup import Rollup, RollupDay, RollupMinute, RollupPosition
 from verification.models.session import VerificationSession
 
 __all__ = [
@@ -48,6 +48,8 @@ __all__ = [
     "RightsChange",
     "RightsSeal",
     "Rollup",
+    "RollupDay",
+    "RollupMinute",
     "RollupPosition",
     "SavedFilter",
     "SecondFactor",

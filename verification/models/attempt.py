@@ -204,6 +204,12 @@ class VerificationAttempt(models.Model):
             models.Index(
                 name="attempt_attack", fields=["created_at", "id"], condition=Q(is_attack=True)
             ),
+            # Few attempts have an error.
+            models.Index(
+                name="attempt_error",
+                fields=["error_code", "created_at", "id"],
+                condition=Q(error_code__isnull=False),
+            ),
             # Nearly every attempt is approved: this serves the others.
             models.Index(
                 name="attempt_verdict",

@@ -156,13 +156,17 @@ class Review(models.Model):
             models.Index(
                 name="review_due",
                 fields=["due_at"],
-                include=["attempt", "state", "snoozed_until", "leased_by", "assignee"],
+                include=[
+                    *("attempt", "state", "snoozed_until", "leased_by", "assignee"),
+                    *("opened_at", "client"),
+                ],
                 condition=~Q(state="decided"),
             ),
             models.Index(name="review_glass", fields=["round"], condition=Q(glass_broken=True)),
             models.Index(
                 name="review_decided",
                 fields=["decided_at", "attempt"],
+                include=["opened_at", "due_at", "client", "proposed_by", "state"],
                 condition=Q(state="decided"),
             ),
             models.Index(
@@ -205,6 +209,7 @@ class ReviewStep(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="review_step_review", fields=["review", "id"]),
             models.Index(name="review_step_by", fields=["by", "at"]),
+            models.Index(name="review_step_at", fields=["at"], include=["kind", "by", "review"]),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(

@@ -52,6 +52,7 @@ class AttemptFilter:
     verdict: Verdict | None = None
     decision: Decision | None = None
     is_attack: bool | None = None
+    error_code: str | None = None
     client_id: UUID | None = None
     region: str | None = None
     created_from: datetime | None = None
@@ -94,6 +95,7 @@ def _narrowed(
         "outcome": which.outcome,
         "verdict": which.verdict,
         "is_attack": which.is_attack,
+        "error_code__exact": which.error_code,
         "region": which.region,
     }
     found = found.filter(**{name: value for name, value in equal.items() if value is not None})

@@ -122,7 +122,9 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_second_factor": {"UPDATE": ("kek_id", "sealed")},
             "verification_login_try": {"DELETE": None},
             "verification_login_minute": {"DELETE": None},
+            "verification_rollup_minute": {"INSERT": None, "DELETE": None},
             "verification_rollup": {"INSERT": None, "DELETE": None},
+            "verification_rollup_day": {"INSERT": None, "DELETE": None},
             "verification_rollup_position": {"INSERT": None, "UPDATE": None},
         },
     }

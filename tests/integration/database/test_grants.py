@@ -52,7 +52,9 @@ INSERTS = {
         "verification_ledger_cosignature",
         "verification_ledger_verification",
         "verification_review",
+        "verification_rollup_minute",
         "verification_rollup",
+        "verification_rollup_day",
         "verification_rollup_position",
         "procrastinate_jobs",
         "procrastinate_events",
@@ -77,12 +79,8 @@ DELETES = {
         "verification_login_try",
     },
     Kind.WORKER: {each for each in INSERTS[Kind.WORKER] if each.startswith("procrastinate_")}
-    | {
-        "verification_ledger_stage",
-        "verification_rollup",
-        "verification_login_try",
-        "verification_login_minute",
-    },
+    | {"verification_ledger_stage", "verification_login_try", "verification_login_minute"}
+    | {f"verification_rollup{each}" for each in ("_minute", "", "_day")},
 }
 RECORD_UPDATES = {
     Kind.WEB: {
