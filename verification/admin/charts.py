@@ -12,6 +12,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from verification.admin.numbers import grouped, localised
+
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 56, 8, 10, 26
 LABELS = 8
@@ -114,7 +116,7 @@ def bars(
     return tuple(
         Bar(
             labels[name],
-            f"{count:,}",
+            grouped(count),
             percent(count, total),
             f"{PERCENT * count / longest:.2f}",
             addresses.get(name),
@@ -136,7 +138,9 @@ def bar_drawing(width: str) -> SafeString:
 
 def percent(part: float, whole: float) -> str:
     """Return a share for people, a dash where there is nothing to share."""
-    return f"{PERCENT * part / whole:.1f} %" if whole else "-"
+    if not whole:
+        return "-"
+    return _("%(number)s %%") % {"number": localised(f"{PERCENT * part / whole:.1f}")}
 
 
 def nice_top(value: float) -> float:
@@ -178,10 +182,15 @@ def _frame(top: float, unit: str) -> SafeString:
         '<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>'
         '<text class="tick" x="{3}" y="{4}">{5}{6}</text>',
         (
-            (LEFT, WIDTH - RIGHT, f"{y:.1f}", LEFT - 6, f"{y + 4:.1f}", f"{value:,.4g}", unit)
+            (LEFT, WIDTH - RIGHT, f"{y:.1f}", LEFT - 6, f"{y + 4:.1f}", _tick(value), unit)
             for value, y in marks
         ),
     )
+
+
+def _tick(value: float) -> str:
+    """Return a value of the axis with no more digits than it has, two at most."""
+    return localised(f"{value:,.2f}".rstrip("0").rstrip("."))
 
 
 def _axis(columns: Sequence[Column], step: float) -> SafeString:
@@ -203,7 +212,7 @@ def _block(
     place, step = where
     low, high = _y(base, top), _y(base + mark.value, top)
     width = max(step * 0.8, 1)
-    said = f"{column.label}, {kind.name}: {mark.shown}"
+    said = _said(column, kind, mark)
     block = format_html(
         '<rect class="block {}{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>',
         kind.css_class,
@@ -225,7 +234,7 @@ def _dots(
     for place, column in enumerate(columns):
         mark = column.marks[number]
         if mark is not None:
-            said = f"{column.label}, {kind.name}: {mark.shown}"
+            said = _said(column, kind, mark)
             dot = format_html(
                 '<circle class="dot {}" cx="{}" cy="{}" r="3.5"><title>{}</title></circle>',
                 kind.css_class,
@@ -235,6 +244,14 @@ def _dots(
             )
             drawn.append(_linked(mark, dot, said))
     return format_html_join("", "{}", ((each,) for each in drawn))
+
+
+def _said(column: Column, kind: Series, mark: Mark) -> str:
+    return _("%(time)s, %(name)s: %(figure)s") % {
+        "time": column.label,
+        "name": kind.name,
+        "figure": mark.shown,
+    }
 
 
 def _linked(mark: Mark, drawn: SafeString, said: str) -> SafeString:
@@ -260,6 +277,9 @@ def _runs(columns: Sequence[Column], number: int) -> list[list[tuple[int, float]
 
 def _table(columns: Sequence[Column]) -> tuple[Row, ...]:
     return tuple(
-        Row(each.label + (_(" (so far)") if each.is_partial else ""), each.marks)
+        Row(
+            _("%(time)s (so far)") % {"time": each.label} if each.is_partial else each.label,
+            each.marks,
+        )
         for each in columns
     )

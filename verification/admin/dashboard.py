@@ -32,8 +32,9 @@ from verification.admin.charts import (
 )
 from verification.admin.dates import DAYS, LABELS, Preset
 from verification.admin.filters import RecordFilterForm
-from verification.admin.fragments import code, moment, plain, text
+from verification.admin.fragments import code, day, day_of_year, moment, plain, text
 from verification.admin.listing import REFUSED
+from verification.admin.numbers import grouped, localised
 from verification.admin.pills import OUTCOMES
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.review_wording import REASONS
@@ -166,9 +167,9 @@ def _figures(form: DashboardForm, names: Mapping[str, str]) -> dict[str, Any]:
     first, last = _days(span)
     share = shares(span)
     return {
-        "span": (date_format(first, "j M Y"), date_format(last, "j M Y")),
+        "span": (day(first), day(last)),
         "zone": timezone.get_current_timezone_name(),
-        "total": f"{found[Figure.STATE].total:,}",
+        "total": grouped(found[Figure.STATE].total),
         "all_attempts": doors.attempts(first, last),
         "is_empty": not found[Figure.STATE].total,
         "has_rollups": bool(found[Figure.STATE].total) or has_rollups(),
@@ -266,7 +267,7 @@ def _placed(span: Span, found: FigureSeries, now: datetime) -> Iterable[tuple[da
         )
         if at > today:
             return
-        label = date_format(at, "H:i" if span.step is Step.HOUR else "j M")
+        label = date_format(at, "H:i") if span.step is Step.HOUR else day_of_year(at)
         last = min(end - timedelta(microseconds=1), timezone.make_naive(span.end))
         first = max(at, timezone.make_naive(span.start))
         yield at, (label, (first.date(), last.date()), at <= today < end, found.steps.get(at, {}))
@@ -285,7 +286,7 @@ def _beginnings(span: Span) -> Iterable[datetime]:
 
 
 def _count(number: int | None, address: str) -> Mark | None:
-    return Mark(number, f"{number:,}", address) if number else None
+    return Mark(number, grouped(number), address) if number else None
 
 
 def _rate(part: int, whole: int, address: str) -> Mark | None:
@@ -294,7 +295,7 @@ def _rate(part: int, whole: int, address: str) -> Mark | None:
         return None
     shown = _("%(share)s of %(number)s") % {
         "share": percent(part, whole),
-        "number": f"{whole:,}",
+        "number": grouped(whole),
     }
     return Mark(100 * part / whole, shown, address)
 
@@ -343,12 +344,12 @@ def _queue(found: QueueFigures) -> dict[str, Any]:
     desk = reverse("admin:verification_review_changelist")
     oldest = timezone.now() - found.oldest_at if found.oldest_at else None
     return {
-        "open": f"{found.open:,}",
-        "proposed": f"{found.proposed:,}",
-        "overdue": f"{found.overdue:,}",
+        "open": grouped(found.open),
+        "proposed": grouped(found.proposed),
+        "overdue": grouped(found.overdue),
         "is_late": bool(found.overdue),
         "oldest": duration(oldest) if oldest else None,
-        "decided": f"{found.decided:,}",
+        "decided": grouped(found.decided),
         "in_time": percent(found.in_time, found.decided) if found.decided else None,
         "median": None if found.median_s is None else duration(timedelta(seconds=found.median_s)),
         "address": desk,
@@ -364,14 +365,14 @@ def _latency(found: FigureSeries) -> dict[str, Any]:
     spread = [
         (
             labels[each],
-            f"{found.totals.get(each, 0):,}",
+            grouped(found.totals.get(each, 0)),
             bar_drawing(f"{100 * count / longest:.2f}"),
         )
         for each in tops
         if (count := found.totals.get(each, 0))
     ]
     return {
-        "number": f"{found.total:,}",
+        "number": grouped(found.total),
         "quantiles": [
             (f"p{share:.0%}".rstrip("%"), _quantile_label(found, share))
             for share in (0.5, 0.95, 0.99)
@@ -385,21 +386,21 @@ def _quantile_label(found: FigureSeries, share: float) -> str:
         return "-"
     top = quantile(found.totals, share, LATENCY_MS)
     if top is None:
-        return _("over %(top)s s") % {"top": f"{LATENCY_MS[-1] / 1000:g}"}
-    return _("under %(top)s s") % {"top": f"{top / 1000:g}"}
+        return _("over %(top)s s") % {"top": localised(f"{LATENCY_MS[-1] / 1000:g}")}
+    return _("under %(top)s s") % {"top": localised(f"{top / 1000:g}")}
 
 
 def _bucket_label(top: str) -> str:
     if top == "more":
-        return _("over %(top)s s") % {"top": f"{LATENCY_MS[-1] / 1000:g}"}
-    return _("under %(top)s s") % {"top": f"{int(top) / 1000:g}"}
+        return _("over %(top)s s") % {"top": localised(f"{LATENCY_MS[-1] / 1000:g}")}
+    return _("under %(top)s s") % {"top": localised(f"{int(top) / 1000:g}")}
 
 
 def _cost(found: FigureSeries) -> list[tuple[str, str, str]]:
     return [
         (
             str(name),
-            f"{found.totals.get(each, 0):,}",
+            grouped(found.totals.get(each, 0)),
             percent(found.totals.get(each, 0), found.total),
         )
         for each, name in BILLED.items()

@@ -44,14 +44,18 @@ class PreferenceForm(forms.Form):
 
 
 class PreferenceMiddleware:
-    """Show times and texts as the person chose; stands behind SessionMiddleware."""
+    """Show times and texts as the person chose, in the admin; stands behind SessionMiddleware.
+
+    Whatever else stands at this site speaks to machines, which are told the same in every language.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Activate both for this request alone."""
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        is_page = request.path_info.startswith(reverse("admin:index"))
+        if not is_page or settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return self.get_response(request)
         zone, language = _chosen(request)
         with (

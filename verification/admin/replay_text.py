@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from verification.admin.fragments import plain
+from verification.admin.fragments import day, plain
+from verification.admin.numbers import localised
 from verification.admin.policy_wording import PRIORITIES, REASONS, UNJUDGED, VERDICTS
 from verification.models import ApiClient
 from verification.policy.terms import Verdict
@@ -41,7 +41,7 @@ class Compared:
     @property
     def change(self) -> str:
         """Return the difference with its sign."""
-        return f"{self.after - self.before:+,}" if self.after != self.before else "0"
+        return localised(f"{self.after - self.before:+,}") if self.after != self.before else "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def by_day(result: Mapping[str, Any]) -> list[Compared]:
     names = sorted({key.split("|")[0] for key in days}, reverse=True)
     return [
         Compared(
-            date_format(date.fromisoformat(name), "j M Y"),
+            day(date.fromisoformat(name)),
             days.get(f"{name}|{BEFORE}", 0),
             days.get(f"{name}|{AFTER}", 0),
         )
