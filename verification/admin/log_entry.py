@@ -87,7 +87,7 @@ def _walk(name: str, value: Json) -> Iterator[Fact]:
         for number, member in enumerate(value, 1):
             yield from _walk(f"{name}.{number}", member)
     else:
-        yield Fact(name, _shown(name, value))
+        yield Fact(code(name), _shown(name, value))
 
 
 def _shown(name: str, value: Json) -> SafeString:

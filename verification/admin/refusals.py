@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from verification.admin.fragments import day
 from verification.admin.numbers import grouped
+from verification.policy.document import PolicyError
 from verification.services.errors import (
     BadPolicyError,
     BadReasonError,
@@ -54,4 +55,6 @@ def _shown(value: object) -> object:
         local = timezone.localtime(value)
         clock = f"{local:%H:%M} {local.tzname()}"
         return clock if local.date() == timezone.localdate() else f"{day(local)} {clock}"
+    if isinstance(value, PolicyError):
+        return _(value.sentence) % value.values if value.values else _(value.sentence)
     return grouped(value) if isinstance(value, int) else value

@@ -11,7 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from verification.admin.permission_names import NamesPermissions
 from verification.admin.reauth import requires_fresh_login
 
 ACCOUNT_LOOKUPS = frozenset(
@@ -27,13 +29,19 @@ if TYPE_CHECKING:
 else:
     _Accounts = UserAdmin
 
+MISSING = (
+    gettext_noop("After you’ve created a user, you’ll be able to edit more user options."),  # noqa: RUF001
+    gettext_noop("Breadcrumbs"),
+)
+"""What the stock pages say, and Django has not in every language that we have."""
+
 for _model in (User, Group):
     if admin.site.is_registered(_model):
         admin.site.unregister(_model)
 
 
 @admin.register(User)
-class StaffAdmin(_Accounts):
+class StaffAdmin(NamesPermissions, _Accounts):
     """Accounts: made, changed and switched off, but never deleted, because records name them."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
@@ -108,7 +116,7 @@ class StaffAdmin(_Accounts):
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin):
+class RoleAdmin(NamesPermissions, GroupAdmin):
     """Roles: what they include is read by administrators and changed by superusers."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002

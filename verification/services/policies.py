@@ -132,9 +132,7 @@ def _text(document: Mapping[str, Json] | bytes) -> str:
             return document.decode()
         return write_document(document).decode()
     except PolicyError as error:
-        raise BadPolicyError(
-            _("This is not a policy: %(fault)s."), {"fault": str(error)}
-        ) from error
+        raise BadPolicyError(_("This is not a policy: %(fault)s."), {"fault": error}) from error
 
 
 def _lock() -> None:
