@@ -78,7 +78,7 @@ class Bar:
 def stacked(title: str, columns: Sequence[Column], series: Sequence[Series]) -> Chart:
     """Draw counts on top of each other, column by column."""
     top = nice_top(max((sum(_value(each) for each in c.marks) for c in columns), default=0))
-    parts = [_frame(top, "")]
+    parts = [_frame(top)]
     step = (WIDTH - LEFT - RIGHT) / max(len(columns), 1)
     for place, column in enumerate(columns):
         base = 0.0
@@ -94,7 +94,7 @@ def lines(title: str, columns: Sequence[Column], series: Sequence[Series]) -> Ch
     """Draw percentages as lines with a dot for each column; a gap where there is no figure."""
     highest = max((_value(mark) for c in columns for mark in c.marks), default=0)
     top = min(nice_top(highest), PERCENT) or 1
-    parts = [_frame(top, " %")]
+    parts = [_frame(top, is_share=True)]
     step = (WIDTH - LEFT - RIGHT) / max(len(columns), 1)
     for number, kind in enumerate(series):
         for run in _runs(columns, number):
@@ -174,23 +174,31 @@ def _svg(title: str, parts: Iterable[SafeString]) -> SafeString:
     )
 
 
-def _frame(top: float, unit: str) -> SafeString:
+def _frame(top: float, *, is_share: bool = False) -> SafeString:
     """Draw the horizontal lines with their values."""
     marks = [(top * part / 4, _y(top * part / 4, top)) for part in range(5)]
     return format_html_join(
         "",
         '<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>'
-        '<text class="tick" x="{3}" y="{4}">{5}{6}</text>',
+        '<text class="tick" x="{3}" y="{4}">{5}</text>',
         (
-            (LEFT, WIDTH - RIGHT, f"{y:.1f}", LEFT - 6, f"{y + 4:.1f}", _tick(value), unit)
+            (
+                LEFT,
+                WIDTH - RIGHT,
+                f"{y:.1f}",
+                LEFT - 6,
+                f"{y + 4:.1f}",
+                _tick(value, is_share=is_share),
+            )
             for value, y in marks
         ),
     )
 
 
-def _tick(value: float) -> str:
+def _tick(value: float, *, is_share: bool) -> str:
     """Return a value of the axis with no more digits than it has, two at most."""
-    return localised(f"{value:,.2f}".rstrip("0").rstrip("."))
+    shown = localised(f"{value:,.2f}".rstrip("0").rstrip("."))
+    return _("%(number)s %%") % {"number": shown} if is_share else shown
 
 
 def _axis(columns: Sequence[Column], step: float) -> SafeString:

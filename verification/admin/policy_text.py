@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from verification.admin.fragments import plain
 from verification.admin.policy_wording import (
@@ -200,7 +200,7 @@ def _of_codes(policy: Policy) -> Iterator[Rule]:
         % {
             "label": code_name(each.label),
             "code": each.code,
-            "decisions": ", ".join(
+            "decisions": pgettext("between words of a list", ", ").join(
                 str(label) for word, label in DECISIONS.items() if word in each.decisions
             ),
         }

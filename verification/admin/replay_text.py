@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from verification.admin.fragments import day, plain
-from verification.admin.numbers import localised
+from verification.admin.numbers import grouped, localised
 from verification.admin.policy_wording import PRIORITIES, REASONS, UNJUDGED, VERDICTS
 from verification.models import ApiClient
 from verification.policy.terms import Verdict
@@ -29,6 +29,11 @@ class MatrixRow:
     counts: tuple[int, ...]
     same: int | None
 
+    @property
+    def cells(self) -> tuple[tuple[int, str], ...]:
+        """The counts, each with how it is written."""
+        return tuple((each, grouped(each)) for each in self.counts)
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -37,6 +42,16 @@ class Compared:
     label: str
     before: int
     after: int
+
+    @property
+    def before_shown(self) -> str:
+        """The figure on record, as it is written."""
+        return grouped(self.before)
+
+    @property
+    def after_shown(self) -> str:
+        """The figure by the other version, as it is written."""
+        return grouped(self.after)
 
     @property
     def change(self) -> str:
@@ -53,6 +68,11 @@ class Flip:
     before: str
     after: str
     count: int = 1
+
+    @property
+    def count_shown(self) -> str:
+        """The number of attempts, as it is written."""
+        return grouped(self.count)
 
 
 def matrix(result: Mapping[str, Any]) -> list[MatrixRow]:

@@ -33,6 +33,11 @@ WHY = "0123456789 0123456789"
 ADMIN = "admin:verification_"
 
 
+def person(name: str) -> User:
+    """Store somebody who may do all."""
+    return User.objects.create_superuser(name)
+
+
 class Chosen(TypedDict):
     """A decision with its reason, for the services."""
 
@@ -153,7 +158,7 @@ class Furnisher:
 def furnish(lives: Lives) -> House:
     """Fill the house and list the pages of single things."""
     make_bearer_key(lives.client)
-    reader, other = (User.objects.create_superuser(name) for name in ("r1", "r2"))
+    reader, other = person("r1"), person("r2")
     house = Furnisher(lives, reader, other)
     found = [house.attempts(), house.disclosures(), house.reviews(), house.policy(), house.log()]
     return House(reader, {name: path for pages in found for name, path in pages})
