@@ -45,15 +45,18 @@ class PermissionField(_Choice):
 
     def label_from_instance(self, obj: Permission) -> str:
         """Return application, model and what may be done."""
-        return f"{obj.content_type} | {permission_name(obj)}"
+        return label_of(obj)
 
 
-def permission_name(permission: Permission) -> str:
-    """Return what a permission allows; the stored name of one that is not ours."""
+def label_of(permission: Permission) -> str:
+    """Return application, model and what may be done; the stored name of what is not ours."""
     action, _rest = permission.codename.split("_", 1)
-    if permission.name in DUTIES:
-        return _(permission.name)
-    return _(ACTIONS[action]) if action in ACTIONS else permission.name
+    name = permission.name
+    if name in DUTIES:
+        name = _(name)
+    elif action in ACTIONS:
+        name = _(ACTIONS[action])
+    return f"{permission.content_type} | {name}"
 
 
 class NamesPermissions(_Pages):

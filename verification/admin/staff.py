@@ -10,10 +10,12 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop
 
-from verification.admin.permission_names import NamesPermissions
+from verification.admin.permission_names import NamesPermissions, label_of
 from verification.admin.reauth import requires_fresh_login
 
 ACCOUNT_LOOKUPS = frozenset(
@@ -118,6 +120,19 @@ class StaffAdmin(NamesPermissions, _Accounts):
 @admin.register(Group)
 class RoleAdmin(NamesPermissions, GroupAdmin):
     """Roles: what they include is read by administrators and changed by superusers."""
+
+    readonly_fields = ("permitted",)
+
+    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> tuple[str, ...]:
+        """Show what a role includes in the reader's language to who cannot choose it."""
+        may = self.has_change_permission(request, obj) if obj else True
+        return ("name", "permissions" if may else "permitted")
+
+    @admin.display(description=gettext_lazy("Permissions"))
+    def permitted(self, role: Group) -> SafeString:
+        """Return the permissions of a role, one in a line."""
+        found = role.permissions.select_related("content_type")
+        return format_html_join(mark_safe("<br>"), "{}", ((label_of(each),) for each in found))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
         """Allow no filter: the list has none."""

@@ -1,6 +1,7 @@
 """People read their own language; machines and other parties read English, whoever asks."""
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from tests.conftest import OpenToken
@@ -99,3 +100,16 @@ def test_the_login_page_speaks_the_language_of_the_browser(
 def test_who_chose_a_language_reads_it_whatever_the_browser_says(chinese: Client) -> None:
     page = chinese.get("/admin/", headers={"Accept-Language": "id"}).content.decode()
     assert '<html lang="zh-hans"' in page
+
+
+def test_what_a_role_includes_is_said_in_the_readers_language(db: None) -> None:
+    browser, reader = Client(), User.objects.create_user("r2", is_staff=True)
+    reader.groups.set([Group.objects.get(name="administrator")])
+    browser.force_login(reader)
+    session = browser.session
+    session[CHOSEN] = ("", "zh-hans")
+    session.save()
+    role = Group.objects.get(name="officer")
+    page = browser.get(f"/admin/auth/group/{role.pk}/change/").content.decode()
+    assert "可调阅证据" in page
+    assert "Can " not in page
