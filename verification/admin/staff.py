@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
@@ -132,7 +132,7 @@ class RoleAdmin(NamesPermissions, GroupAdmin):
     def permitted(self, role: Group) -> SafeString:
         """Return the permissions of a role, one in a line."""
         found = role.permissions.select_related("content_type")
-        return format_html_join(mark_safe("<br>"), "{}", ((label_of(each),) for each in found))
+        return format_html_join(SafeString("<br>"), "{}", ((label_of(each),) for each in found))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
         """Allow no filter: the list has none."""
