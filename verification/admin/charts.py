@@ -12,6 +12,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from verification.admin.numbers import grouped, localised
+
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 56, 8, 10, 26
 LABELS = 8
@@ -79,7 +81,7 @@ def stacked(title: str, columns: Sequence[Column], series: Sequence[Series]) -> 
     """Draw counts on top of each other, column by column."""
     highest = max((sum(_value(each) for each in c.marks) for c in columns), default=0)
     top = max(nice_top(highest), LINES)
-    parts = [_frame(top, "")]
+    parts = [_frame(top)]
     step = (WIDTH - LEFT - RIGHT) / max(len(columns), 1)
     for place, column in enumerate(columns):
         base = 0.0
@@ -98,7 +100,7 @@ def lines(title: str, columns: Sequence[Column], series: Sequence[Series]) -> Ch
     """Draw percentages as lines with a dot for each column; a gap where there is no figure."""
     highest = max((_value(mark) for c in columns for mark in c.marks), default=0)
     top = min(nice_top(highest), PERCENT) or 1
-    parts = [_frame(top, " %")]
+    parts = [_frame(top, is_share=True)]
     step = (WIDTH - LEFT - RIGHT) / max(len(columns), 1)
     for number, kind in enumerate(series):
         for run in _runs(columns, number):
@@ -121,7 +123,7 @@ def bars(
     return tuple(
         Bar(
             labels[name],
-            f"{count:,}",
+            grouped(count),
             percent(count, total),
             f"{PERCENT * count / longest:.2f}",
             addresses.get(name),
@@ -143,7 +145,9 @@ def bar_drawing(width: str) -> SafeString:
 
 def percent(part: float, whole: float) -> str:
     """Return a share for people, a dash where there is nothing to share."""
-    return f"{PERCENT * part / whole:.1f} %" if whole else "-"
+    if not whole:
+        return "-"
+    return _("%(number)s %%") % {"number": localised(f"{PERCENT * part / whole:.1f}")}
 
 
 def nice_top(value: float) -> float:
@@ -177,19 +181,32 @@ def _svg(title: str, parts: Iterable[SafeString]) -> SafeString:
     )
 
 
-def _frame(top: float, unit: str) -> SafeString:
+def _frame(top: float, *, is_share: bool = False) -> SafeString:
     """Draw the horizontal lines with their values."""
     values = [top * part / LINES for part in range(LINES + 1)]
     marks = [(value, _y(value, top)) for value in values]
     return format_html_join(
         "",
         '<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>'
-        '<text class="tick" x="{3}" y="{4}">{5}{6}</text>',
+        '<text class="tick" x="{3}" y="{4}">{5}</text>',
         (
-            (LEFT, WIDTH - RIGHT, f"{y:.1f}", LEFT - 6, f"{y + 4:.1f}", f"{value:,.4g}", unit)
+            (
+                LEFT,
+                WIDTH - RIGHT,
+                f"{y:.1f}",
+                LEFT - 6,
+                f"{y + 4:.1f}",
+                _tick(value, is_share=is_share),
+            )
             for value, y in marks
         ),
     )
+
+
+def _tick(value: float, *, is_share: bool) -> str:
+    """Return a value of the axis with no more digits than it has, two at most."""
+    shown = localised(f"{value:,.2f}".rstrip("0").rstrip("."))
+    return _("%(number)s %%") % {"number": shown} if is_share else shown
 
 
 def _axis(columns: Sequence[Column], step: float) -> SafeString:
@@ -211,7 +228,7 @@ def _block(
     place, step = where
     low, high = _y(base, top), _y(base + mark.value, top)
     width = max(step * 0.8, 1)
-    said = f"{column.label}, {kind.name}: {mark.shown}"
+    said = _said(column, kind, mark)
     block = format_html(
         '<rect class="block {}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>',
         kind.css_class,
@@ -256,7 +273,7 @@ def _dots(
     for place, column in enumerate(columns):
         mark = column.marks[number]
         if mark is not None:
-            said = f"{column.label}, {kind.name}: {mark.shown}"
+            said = _said(column, kind, mark)
             dot = format_html(
                 '<circle class="dot {}{}" cx="{}" cy="{}" r="3.5"><title>{}</title></circle>',
                 kind.css_class,
@@ -267,6 +284,14 @@ def _dots(
             )
             drawn.append(_linked(mark, dot, said))
     return format_html_join("", "{}", ((each,) for each in drawn))
+
+
+def _said(column: Column, kind: Series, mark: Mark) -> str:
+    return _("%(time)s, %(name)s: %(figure)s") % {
+        "time": column.label,
+        "name": kind.name,
+        "figure": mark.shown,
+    }
 
 
 def _linked(mark: Mark, drawn: SafeString, said: str) -> SafeString:
@@ -294,7 +319,7 @@ def _table(columns: Sequence[Column], series: Sequence[Series]) -> tuple[Row, ..
     names = [each.name for each in series]
     return tuple(
         Row(
-            each.label + (_(" (so far)") if each.is_partial else ""),
+            _("%(time)s (so far)") % {"time": each.label} if each.is_partial else each.label,
             tuple(zip(names, each.marks, strict=True)),
         )
         for each in columns

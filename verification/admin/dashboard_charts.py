@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy
 
 from verification.admin.attempts import attempts_address
 from verification.admin.charts import Chart, Column, Mark, Series, lines, percent, stacked
+from verification.admin.fragments import day_of_year
+from verification.admin.numbers import grouped
 from verification.admin.pills import OUTCOMES
 from verification.models.rollup import Figure
 from verification.outcomes import Outcome
@@ -141,8 +143,9 @@ def _place(span: Span, at: datetime, known: datetime) -> Place:
 def _label(span: Span, at: datetime) -> str:
     if span.step is Step.HOUR:
         is_one_day = span.end - span.start <= timedelta(hours=25)
-        return date_format(at, "H:i" if is_one_day else "j M H:i")
-    return date_format(at, "j M")
+        hour = date_format(at, "H:i")
+        return hour if is_one_day else f"{day_of_year(at)} {hour}"
+    return day_of_year(at)
 
 
 def _beginnings(span: Span) -> Iterable[datetime]:
@@ -167,7 +170,7 @@ def _mismatches(outcomes: Counts, place: Place, doors: Doors) -> Mark | None:
 
 
 def _count(number: int | None, address: str) -> Mark | None:
-    return Mark(number, f"{number:,}", address) if number else None
+    return Mark(number, grouped(number), address) if number else None
 
 
 def _rate(part: int, whole: int, address: str) -> Mark | None:
@@ -176,6 +179,6 @@ def _rate(part: int, whole: int, address: str) -> Mark | None:
         return None
     shown = _("%(share)s of %(number)s") % {
         "share": percent(part, whole),
-        "number": f"{whole:,}",
+        "number": grouped(whole),
     }
     return Mark(100 * part / whole, shown, address)

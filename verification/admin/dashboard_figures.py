@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,7 +20,8 @@ from verification.admin.dashboard_charts import (
     rate_chart,
     verdict_chart,
 )
-from verification.admin.fragments import code, moment, plain, text
+from verification.admin.fragments import code, day, moment, plain, text
+from verification.admin.numbers import grouped, localised
 from verification.admin.review_wording import REASONS
 from verification.admin.timeline import duration
 from verification.conf import Conf, get_conf
@@ -66,9 +66,9 @@ def figures_of(
     days = timezone.localdate(span.start), timezone.localdate(span.end - timedelta.resolution)
     loads = officer_loads(span)
     return {
-        "span": tuple(date_format(each, "j M Y") for each in days),
+        "span": tuple(day(each) for each in days),
         "zone": timezone.get_current_timezone_name(),
-        "total": f"{found.total:,}",
+        "total": grouped(found.total),
         "all_attempts": doors.attempts(*days),
         "is_empty": not found.total,
         "has_rollups": bool(found.total) or has_rollups(),
@@ -154,18 +154,18 @@ def _drawn(found: Iterable[Bar]) -> list[Drawn]:
 def _queue(found: QueueFigures, loads: Iterable[Load], doors: Doors) -> dict[str, Any]:
     oldest = timezone.now() - found.oldest_at if found.oldest_at else None
     return {
-        "open": f"{found.open:,}",
+        "open": grouped(found.open),
         "open_address": doors.desk(show="open"),
-        "proposed": f"{found.proposed:,}",
+        "proposed": grouped(found.proposed),
         "proposed_address": doors.desk(show="proposed"),
-        "overdue": f"{found.overdue:,}",
+        "overdue": grouped(found.overdue),
         "overdue_address": doors.desk(due="overdue"),
         "is_late": bool(found.overdue),
         "oldest": duration(oldest) if oldest else None,
-        "decided": f"{found.decided:,}",
+        "decided": grouped(found.decided),
         "in_time": percent(found.in_time, found.decided) if found.decided else None,
-        "seconded": f"{found.seconded:,}",
-        "given_back": f"{sum(each.returned for each in loads):,}",
+        "seconded": grouped(found.seconded),
+        "given_back": grouped(sum(each.returned for each in loads)),
         "median": None if found.median_s is None else duration(timedelta(seconds=found.median_s)),
     }
 
@@ -178,14 +178,14 @@ def _latency(found: Counts) -> dict[str, Any]:
     spread = [
         (
             labels[each],
-            f"{found.get(each, 0):,}",
+            grouped(found.get(each, 0)),
             bar_drawing(f"{100 * count / longest:.2f}"),
         )
         for each in tops
         if (count := found.get(each, 0))
     ]
     return {
-        "number": f"{sum(found.values()):,}",
+        "number": grouped(sum(found.values())),
         "quantiles": [
             (f"p{share:.0%}".rstrip("%"), _quantile_label(found, share))
             for share in (0.5, 0.95, 0.99)
@@ -199,21 +199,21 @@ def _quantile_label(found: Counts, share: float) -> str:
         return "-"
     top = quantile(found, share, LATENCY_MS)
     if top is None:
-        return _("over %(top)s s") % {"top": f"{LATENCY_MS[-1] / 1000:g}"}
-    return _("under %(top)s s") % {"top": f"{top / 1000:g}"}
+        return _("over %(top)s s") % {"top": localised(f"{LATENCY_MS[-1] / 1000:g}")}
+    return _("under %(top)s s") % {"top": localised(f"{top / 1000:g}")}
 
 
 def _bucket_label(top: str) -> str:
     if top == "more":
-        return _("over %(top)s s") % {"top": f"{LATENCY_MS[-1] / 1000:g}"}
-    return _("under %(top)s s") % {"top": f"{int(top) / 1000:g}"}
+        return _("over %(top)s s") % {"top": localised(f"{LATENCY_MS[-1] / 1000:g}")}
+    return _("under %(top)s s") % {"top": localised(f"{int(top) / 1000:g}")}
 
 
 def _billed(found: Counts) -> list[tuple[str, str, str]]:
     return [
         (
             str(name),
-            f"{found.get(each, 0):,}",
+            grouped(found.get(each, 0)),
             percent(found.get(each, 0), sum(found.values())),
         )
         for each, name in BILLED.items()
@@ -226,8 +226,8 @@ def _cost(found: Counts, conf: Conf) -> dict[str, str] | None:
         return None
     billed, unknown = (found.get(each, 0) * conf.price_per_call for each in ("yes", "unknown"))
     return {
-        "price": f"{conf.price_per_call:f}",
+        "price": localised(f"{conf.price_per_call:f}"),
         "currency": plain(conf.price_currency),
-        "billed": f"{billed:,f}",
-        "unknown": f"{unknown:,f}" if unknown else "",
+        "billed": localised(f"{billed:,f}"),
+        "unknown": localised(f"{unknown:,f}") if unknown else "",
     }

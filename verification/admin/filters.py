@@ -1,7 +1,8 @@
 """What a list may be asked for. Anything else in an address is refused, never tried."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -12,12 +13,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from verification.admin.dates import LABELS, Days, Preset, days_of
-from verification.admin.pills import DECISIONS
+from verification.admin.pills import DECISIONS, OUTCOMES, STATES
 from verification.faceid.contract import REGIONS
 from verification.lifecycle import State
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Verdict
 from verification.selectors.record import AttemptFilter, SessionFilter
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 Choices = list[tuple[str, str]]
 
@@ -28,8 +32,10 @@ FEW = 500
 YES_NO = {"yes": True, "no": False}
 
 
-def _choices(anything: str, each: Iterable[str]) -> Choices:
-    return [("", anything), *((one, one.replace("_", " ").capitalize()) for one in each)]
+def _choices(
+    anything: Promise, labels: Mapping[str, tuple[str, str, str]]
+) -> list[tuple[str, Promise]]:
+    return [("", anything), *((one, _(label)) for one, (label, *_pill) in labels.items())]
 
 
 def _decisions(anything: Promise, each: Iterable[str]) -> list[tuple[str, Promise]]:
@@ -39,7 +45,7 @@ def _decisions(anything: Promise, each: Iterable[str]) -> list[tuple[str, Promis
 class _DayField(forms.DateField):
     """A day in the browser's own calendar, of a year that can be."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: "_StrPromise") -> None:
         super().__init__(
             label=label,
             required=False,
@@ -52,10 +58,10 @@ class _DayField(forms.DateField):
 class RecordFilterForm(forms.Form):
     """The filters that lists share. `names` are the clients to choose from."""
 
-    q = forms.CharField(label="Find", required=False, max_length=LONGEST_IDENTIFIER)
-    client = forms.ChoiceField(label="Client", required=False)
-    since = _DayField("From")
-    until = _DayField("To")
+    q = forms.CharField(label=_("Find"), required=False, max_length=LONGEST_IDENTIFIER)
+    client = forms.ChoiceField(label=_("Client"), required=False)
+    since = _DayField(_("From"))
+    until = _DayField(_("To"))
     period = forms.ChoiceField(
         required=False, choices=[("", ""), *LABELS.items()], widget=forms.HiddenInput
     )
@@ -64,7 +70,7 @@ class RecordFilterForm(forms.Form):
         super().__init__(data, auto_id="filter_%s", label_suffix="")
         client = self.fields["client"]
         assert isinstance(client, forms.ChoiceField)  # noqa: S101  (narrows the type)
-        client.choices = [("", "Any client"), *names]
+        client.choices = [("", str(_("Any client"))), *names]
 
     @property
     def given(self) -> dict[str, str]:
@@ -96,9 +102,11 @@ class RecordFilterForm(forms.Form):
 class AttemptFilterForm(RecordFilterForm):
     """The filters of the attempts list."""
 
-    state = forms.ChoiceField(label="State", required=False, choices=_choices("Any state", State))
+    state = forms.ChoiceField(
+        label=_("State"), required=False, choices=_choices(_("Any state"), STATES)
+    )
     outcome = forms.ChoiceField(
-        label="Outcome", required=False, choices=_choices("Any outcome", Outcome)
+        label=_("Outcome"), required=False, choices=_choices(_("Any outcome"), OUTCOMES)
     )
     verdict = forms.ChoiceField(
         label=_("Policy's verdict"),
@@ -111,14 +119,14 @@ class AttemptFilterForm(RecordFilterForm):
         choices=_decisions(_("Any decision"), [each.value for each in Decision]),
     )
     attack = forms.ChoiceField(
-        label="Attack",
+        label=_("Attack"),
         required=False,
-        choices=[("", "Any"), ("yes", "Suspected"), ("no", "Not suspected")],
+        choices=[("", _("Any")), ("yes", _("Suspected")), ("no", _("Not suspected"))],
     )
     region = forms.ChoiceField(
-        label="Region",
+        label=_("Region"),
         required=False,
-        choices=[("", "Any region"), *((r, r) for r in (*REGIONS, "sandbox"))],
+        choices=[("", _("Any region")), *((r, r) for r in (*REGIONS, "sandbox"))],
     )
 
     error = forms.CharField(label=_("Error code"), required=False, max_length=LONGEST_ERROR)

@@ -11,12 +11,13 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from verification.admin.fragments import moment, text
+from verification.admin.permission_names import NamesPermissions, label_of
 from verification.admin.reauth import requires_fresh_login
 from verification.conf import get_conf
 from verification.selectors.rights_changes import is_sealed
@@ -37,6 +38,12 @@ if TYPE_CHECKING:
 else:
     _Accounts = UserAdmin
     _AccountForm = UserChangeForm
+
+MISSING = (
+    gettext_noop("After you’ve created a user, you’ll be able to edit more user options."),  # noqa: RUF001
+    gettext_noop("Breadcrumbs"),
+)
+"""What the stock pages say, and Django has not in every language that we have."""
 
 for _model in (User, Group):
     if admin.site.is_registered(_model):
@@ -73,7 +80,7 @@ class AccountForm(_AccountForm):
 
 
 @admin.register(User)
-class StaffAdmin(_Accounts):
+class StaffAdmin(NamesPermissions, _Accounts):
     """Accounts: made, changed and switched off, but never deleted, because records name them."""
 
     form = AccountForm
@@ -168,7 +175,7 @@ class StaffAdmin(_Accounts):
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin):
+class RoleAdmin(NamesPermissions, GroupAdmin):
     """Roles: what they include is read by administrators and changed by superusers.
 
     Once rights take two people, nobody changes it: what a role includes comes with the version.
@@ -181,6 +188,19 @@ class RoleAdmin(GroupAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         """Change none where the database would refuse it."""
         return super().has_change_permission(request, obj) and not is_sealed()
+
+    readonly_fields = ("permitted",)
+
+    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> tuple[str, ...]:
+        """Show what a role includes in the reader's language to who cannot choose it."""
+        may = self.has_change_permission(request, obj) if obj else True
+        return ("name", "permissions" if may else "permitted")
+
+    @admin.display(description=gettext_lazy("Permissions"))
+    def permitted(self, role: Group) -> SafeString:
+        """Return the permissions of a role, one in a line."""
+        found = role.permissions.select_related("content_type")
+        return format_html_join(SafeString("<br>"), "{}", ((label_of(each),) for each in found))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
         """Allow no filter: the list has none."""

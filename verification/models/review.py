@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from verification.models.attempt import VerificationAttempt
 from verification.models.client import ApiClient
@@ -81,6 +82,8 @@ class Review(models.Model):
     class Meta:
         """Four eyes, in the database: triggers check that both people may do what they do."""
 
+        verbose_name = _("review")
+        verbose_name_plural = _("reviews")
         db_table = "verification_review"
         ordering = ("priority", "due_at", "attempt_id")
         permissions = (
@@ -204,6 +207,8 @@ class ReviewStep(models.Model):
     class Meta:
         """In the order in which they happened."""
 
+        verbose_name = _("review step")
+        verbose_name_plural = _("review steps")
         db_table = "verification_review_step"
         ordering = ("at", "id")
         indexes: ClassVar[list[models.Index]] = [
@@ -232,6 +237,8 @@ class Mention(models.Model):
     class Meta:
         """Once for each note and person."""
 
+        verbose_name = _("mention")
+        verbose_name_plural = _("mentions")
         db_table = "verification_mention"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(name="mention_once", fields=["step", "person"]),
@@ -259,6 +266,8 @@ class SavedFilter(models.Model):
     class Meta:
         """In the order of their names."""
 
+        verbose_name = _("saved filter")
+        verbose_name_plural = _("saved filters")
         db_table = "verification_saved_filter"
         ordering = ("name",)
         constraints: ClassVar[list[models.BaseConstraint]] = [

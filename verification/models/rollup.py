@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from verification.models.client import ApiClient
 
@@ -75,6 +76,8 @@ class Rollup(RollupColumns):
     class Meta:
         """One row for each value."""
 
+        verbose_name = _("rollup")
+        verbose_name_plural = _("rollups")
         db_table = "verification_rollup"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
@@ -113,6 +116,8 @@ class RollupPosition(models.Model):
     class Meta:
         """One row."""
 
+        verbose_name = _("rollup position")
+        verbose_name_plural = _("rollup positions")
         db_table = "verification_rollup_position"
 
     def __str__(self) -> str:

@@ -47,18 +47,35 @@ ServiceError
 `-- RoleRefusedError            a database role cannot be given its privileges
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
+
+from django.utils.translation import gettext_noop as _
 
 from verification.errors import VerificationError
 from verification.models import VerificationAttempt
 
 
 class ServiceError(VerificationError):
-    """Base; `code` is part of the API and never changes."""
+    """Base; `code` is part of the API and never changes.
+
+    `sentence` is English, `values` are what its places `%(name)s` hold. `str()` is English whatever
+    the reader's language, for the API, commands and logs; pages translate the sentence first.
+    """
 
     code: ClassVar[str] = "service_error"
+
+    def __init__(self, sentence: str, values: Mapping[str, object] | None = None) -> None:
+        self.sentence = sentence
+        self.values = values or {}
+        plain = {name: _plain(value) for name, value in self.values.items()}
+        super().__init__(sentence % plain if plain else sentence)
+
+
+def _plain(value: object) -> object:
+    return f"{value:%Y-%m-%d at %H:%M} UTC" if isinstance(value, datetime) else value
 
 
 class _AboutAttemptError(ServiceError):
@@ -146,12 +163,12 @@ class UnknownEvidenceError(ServiceError):
 
 
 class EvidenceErasedError(ServiceError):
-    """Nothing is broken, and nobody can open it any more; `erased_at` says since when."""
+    """Nothing is broken, and nobody can open it any more; `erased_at`, `at` in the sentence."""
 
     code = "evidence_erased"
 
     def __init__(self, sentence: str, *, erased_at: datetime) -> None:
-        super().__init__(sentence)
+        super().__init__(sentence, {"at": erased_at})
         self.erased_at = erased_at
 
 
@@ -233,7 +250,9 @@ class ReviewTakenError(ServiceError):
     code = "review_taken"
 
     def __init__(self, by_name: str, until: datetime) -> None:
-        super().__init__(f"{by_name} works on it until {until:%H:%M} UTC.")
+        super().__init__(
+            _("%(name)s works on it until %(until)s."), {"name": by_name, "until": until}
+        )
         self.by_name = by_name
         self.until = until
 

@@ -270,7 +270,7 @@ def test_an_upgrade_sums_the_hours_that_were_counted_before(runtime: Runtime) ->
         make_attempt("verified", created_at=NOON - timedelta(hours=hours), client=client)
     rebuild(runtime=runtime)
     RollupDay.objects.all().delete()
-    upgrade = import_module("verification.migrations.0015_rollup_day")
+    upgrade = import_module("verification.migrations.0020_rollup_day")
     with connection.cursor() as cursor:
         cursor.execute(upgrade.SUM_OF_DAYS)
     assert RollupDay.objects.exists()

@@ -253,7 +253,7 @@ def test_what_was_typed_is_not_lost_when_it_is_refused(officer: User) -> None:
         ({"decision": "approved"}, "Choose a reason"),
         ({"decision": "approved", "reason_code": "approved:nonsense"}, "Choose a reason"),
         ({"decision": "approved", "reason_code": "rejected:other"}, "Choose a reason"),
-        ({**_decision(), "note": "x" * 2001}, "at most 2000 characters"),
+        ({**_decision(), "note": "x" * 2001}, "at most 2,000 characters"),
         ({**_decision(), "note": "a\u202eb"}, "control characters"),
     ],
 )
