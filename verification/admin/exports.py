@@ -26,7 +26,7 @@ from verification.admin.filters import AttemptFilterForm
 from verification.admin.fragments import brief_moment, code, moment, plain, text
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.reauth import requires_fresh_login
-from verification.admin.refusals import status_of
+from verification.admin.refusals import sentence_of, status_of
 from verification.models import ExportRequest
 from verification.models.export import LARGE_EXPORT, ExportDecision
 from verification.selectors.exports import Blocks, attempts_csv
@@ -118,7 +118,7 @@ class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
         except LargeExportError:
             return self._offer(request, form, which, status=409)
         except ServiceError as error:
-            return self._offer(request, form, which, str(error), status_of(error))
+            return self._offer(request, form, which, sentence_of(error), status_of(error))
 
     def take_view(self, request: HttpRequest, request_id: UUID) -> HttpResponseBase:
         """Stream an export that somebody has agreed to."""
@@ -230,7 +230,7 @@ class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
             "refusal",
             _("That was not done"),
             status=status_of(error),
-            sentence=str(error),
+            sentence=sentence_of(error),
             back=_address(request_id),
         )
 

@@ -37,11 +37,25 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "client.changed": gettext_noop("Client changed"),
         "client.key_changed": gettext_noop("Client key changed"),
         "role.changed": gettext_noop("Role changed"),
+        "rights.requested": gettext_noop("Rights requested"),
+        "rights.approved": gettext_noop("Rights approved"),
+        "rights.refused": gettext_noop("Rights refused"),
+        "rights.withdrawn": gettext_noop("Rights withdrawn"),
+        "rights.glass_broken": gettext_noop("Rights glass broken"),
+        "rights.glass_reviewed": gettext_noop("Rights glass reviewed"),
+        "rights.sealed": gettext_noop("Rights sealed"),
         "key.rotated": gettext_noop("Key rotated"),
         "export.created": gettext_noop("Export created"),
+        "export.requested": gettext_noop("Export requested"),
+        "export.approved": gettext_noop("Export approved"),
+        "export.refused": gettext_noop("Export refused"),
+        "export.withdrawn": gettext_noop("Export withdrawn"),
+        "staff.password_given": gettext_noop("Staff password given"),
         "staff.logged_in": gettext_noop("Staff logged in"),
         "staff.logged_out": gettext_noop("Staff logged out"),
         "staff.login_refused": gettext_noop("Staff login refused"),
+        "staff.logins_refused": gettext_noop("Staff logins refused"),
+        "staff.second_factor_changed": gettext_noop("Staff second factor changed"),
         "entry.refused": gettext_noop("Entry refused"),
         "heartbeat": gettext_noop("Heartbeat"),
     }
@@ -73,5 +87,8 @@ FAULTS: Mapping[FaultCode, str] = MappingProxyType(
         FaultCode.REVEAL: gettext_noop("Reveals and their entries do not fit together."),
         FaultCode.REVIEW: gettext_noop("The review and its entries do not fit together."),
         FaultCode.REGISTER: gettext_noop("A client, key, account or right is not as the log says."),
+        FaultCode.GUARD: gettext_noop(
+            "A guard of the database is not as this version installs it."
+        ),
     }
 )

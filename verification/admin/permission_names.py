@@ -29,6 +29,11 @@ DUTIES = (
     gettext_noop("Can assign and prioritise reviews"),
     gettext_noop("Can reopen what was decided"),
     gettext_noop("Can decide alone where two people are due, loudly"),
+    gettext_noop("Can ask for rights for somebody"),
+    gettext_noop("Can approve or refuse rights for somebody"),
+    gettext_noop("Can export attempts, and ask for large exports"),
+    gettext_noop("Can approve or refuse large exports"),
+    gettext_noop("Can see recent logins"),
 )
 """What our own permissions allow, as the models name them."""
 

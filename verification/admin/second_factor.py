@@ -22,7 +22,7 @@ from verification.admin.log_listing import list_rows, way_back
 from verification.admin.logins import LoginsForm, login_rows
 from verification.admin.readonly import READING, ReadOnlyAdmin
 from verification.admin.reauth import code_field, requires_fresh_login, safe_page
-from verification.admin.refusals import status_of
+from verification.admin.refusals import sentence_of, status_of
 from verification.admin.second_step import is_owing, pass_step
 from verification.conf import get_conf
 from verification.models import SecondFactor
@@ -168,7 +168,7 @@ class SecondFactorAdmin(ReadOnlyAdmin[SecondFactor]):
             try:
                 reset_factor(person=person, by=by, reason=reason, runtime=get_runtime())
             except ServiceError as error:
-                return self._refused(request, str(error), status_of(error), back)
+                return self._refused(request, sentence_of(error), status_of(error), back)
             messages.success(request, _("The second factor is reset, and it is on record."))
             return HttpResponseRedirect(back)
         title = _("Reset a second factor")

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 EXPORT_REQUESTED = "export.requested"
 EXPORT_APPROVED = "export.approved"
@@ -20,7 +21,7 @@ LARGE_EXPORT = 10_000
 class ExportDecision(models.TextChoices):
     """What came of a request."""
 
-    APPROVED = "approved", _("approved")
+    APPROVED = "approved", pgettext_lazy("a request", "approved")
     REFUSED = "refused", _("refused")
     WITHDRAWN = "withdrawn", _("withdrawn")
 
@@ -52,6 +53,7 @@ class ExportRequest(models.Model):
 
         db_table = "verification_export_request"
         verbose_name = _("request for an export")
+        verbose_name_plural = _("requests for exports")
         ordering = ("-requested_at", "-id")
         permissions = (
             ("export_attempts", "Can export attempts, and ask for large exports"),
@@ -102,6 +104,8 @@ class Export(models.Model):
         """Large ones stand on a request."""
 
         db_table = "verification_export"
+        verbose_name = _("export")
+        verbose_name_plural = _("exports")
         ordering = ("-at", "-id")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(

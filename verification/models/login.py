@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin
 
 DIGEST_HEX = 64
@@ -26,6 +27,8 @@ class SecondFactor(ThrottlingMixin, Device):
         """One for each person; who may see everybody's logins."""
 
         db_table = "verification_second_factor"
+        verbose_name = _("second factor")
+        verbose_name_plural = _("second factors")
         default_permissions = ()
         permissions = (("view_logins", "Can see recent logins"),)
         constraints: ClassVar[list[models.BaseConstraint]] = [

@@ -61,6 +61,8 @@ class RollupMinute(RollupColumns):
         """One row for each value."""
 
         db_table = "verification_rollup_minute"
+        verbose_name = _("rollup of a minute")
+        verbose_name_plural = _("rollups of minutes")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 name="rollup_minute_once", fields=["minute", "client", "region", "figure", "member"]
@@ -97,6 +99,8 @@ class RollupDay(RollupColumns):
         """One row for each value."""
 
         db_table = "verification_rollup_day"
+        verbose_name = _("rollup of a day")
+        verbose_name_plural = _("rollups of days")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 name="rollup_day_once",

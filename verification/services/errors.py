@@ -341,7 +341,7 @@ class TooManyTriesError(ServiceError):
     code = "too_many_tries"
 
     def __init__(self, until: datetime) -> None:
-        super().__init__("Too many tries in a row failed.")
+        super().__init__(_("Too many tries in a row failed."))
         self.until = until
 
 

@@ -6,6 +6,8 @@ Without it, a handful of slow readers would take the whole pool, and nobody coul
 from collections.abc import Callable, Generator
 from threading import BoundedSemaphore, Lock
 
+from django.utils.translation import gettext_noop as _
+
 from verification.services.errors import ExportsBusyError
 
 MAX_AT_ONCE = 4
@@ -50,7 +52,7 @@ class ExportSlots:
     def stream(self, start: Callable[[], Generator[bytes, None, None]]) -> ExportStream:
         """Start an export in a slot of its own; ExportsBusyError when all are taken."""
         if not self._slots.acquire(blocking=False):
-            raise ExportsBusyError("Too many exports are being read at once; ask again later.")
+            raise ExportsBusyError(_("Too many exports are being read at once; ask again later."))
         try:
             return ExportStream(start(), self._slots.release)
         except BaseException:

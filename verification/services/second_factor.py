@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
+from django.utils.translation import gettext_noop as _
 from django_otp.oath import TOTP
 
 from verification.models import RecoveryCode, SecondFactor
@@ -86,7 +87,7 @@ def begin_enrolment(*, person: AbstractUser, runtime: Runtime) -> Enrolment:
     with transaction.atomic():
         factor = SecondFactor.objects.filter(user_id=person.pk).first() or _make(person, runtime)
     if factor.confirmed:
-        raise FactorStandsError("This account has a second factor already.")
+        raise FactorStandsError(_("This account has a second factor already."))
     key = base64.b32encode(_secret(factor, runtime)).decode()
     label = quote(f"{ISSUER}:{person.get_username()}")
     return Enrolment(key, f"otpauth://totp/{label}?{urlencode({'secret': key, 'issuer': ISSUER})}")
@@ -100,10 +101,10 @@ def confirm_enrolment(*, person: AbstractUser, typed: str, runtime: Runtime) -> 
     with transaction.atomic():
         factor = _locked(person)
         if factor.confirmed:
-            raise FactorStandsError("This account has a second factor already.")
+            raise FactorStandsError(_("This account has a second factor already."))
         step = _step(factor, typed, runtime)
         if step is None:
-            raise WrongCodeError("This is not the code that belongs to the key above.")
+            raise WrongCodeError(_("This is not the code that belongs to the key above."))
         factor.confirmed, factor.confirmed_at = True, runtime.now()
         factor.last_step = step
         factor.save(update_fields=["confirmed", "confirmed_at", "last_step"])
@@ -127,7 +128,7 @@ def check_code(*, person: AbstractUser, typed: str, runtime: Runtime) -> Way:
     if not is_allowed:
         raise TooManyTriesError(why["locked_until"])
     if way is None:
-        raise WrongCodeError("This code is wrong, or was used before. Wait for the next one.")
+        raise WrongCodeError(_("This code is wrong, or was used before. Wait for the next one."))
     return way
 
 
@@ -136,7 +137,7 @@ def renew_codes(*, person: AbstractUser, runtime: Runtime) -> Codes:
     with transaction.atomic():
         factor = _locked(person)
         if not factor.confirmed:
-            raise NoFactorError("This account has no second factor.")
+            raise NoFactorError(_("This account has no second factor."))
         codes = _renew_codes(factor, runtime)
         record_factor(change=FactorChange.CODES_RENEWED, of=person, by=person, runtime=runtime)
     return codes
@@ -148,7 +149,7 @@ def reset_factor(*, person: AbstractUser, by: AbstractUser, reason: str, runtime
     Raises NotPermittedError, BadReasonError or NoFactorError.
     """
     if not may_reset(by, person):
-        raise NotPermittedError("Your role does not include this.")
+        raise NotPermittedError(_("Your role does not include this."))
     with transaction.atomic():
         _locked(person).delete()
         record_factor(
@@ -190,7 +191,7 @@ def _make(person: AbstractUser, runtime: Runtime) -> SecondFactor:
     secret = secrets.token_bytes(SECRET_BYTES)
     wrapped = wrap(runtime.conf.keyring, secret, secret_place(secret_id))
     made: SecondFactor
-    made, _ = SecondFactor.objects.get_or_create(
+    made, _is_new = SecondFactor.objects.get_or_create(
         user_id=person.pk,
         defaults={
             "name": "",
@@ -209,7 +210,7 @@ def _locked(person: AbstractUser) -> SecondFactor:
     found = SecondFactor.objects.select_for_update()
     factor: SecondFactor | None = found.filter(user_id=person.pk).first()
     if factor is None:
-        raise NoFactorError("This account has no second factor.")
+        raise NoFactorError(_("This account has no second factor."))
     return factor
 
 
@@ -249,7 +250,7 @@ def _use_recovery_code(factor: SecondFactor, typed: str, runtime: Runtime) -> bo
 
 def _renew_codes(factor: SecondFactor, runtime: Runtime) -> Codes:
     factor.codes.all().delete()
-    codes = [_new_code() for _ in range(CODES)]
+    codes = [_new_code() for _number in range(CODES)]
     RecoveryCode.objects.bulk_create(
         RecoveryCode(factor=factor, digest=_code_digest(factor, each, runtime)) for each in codes
     )
@@ -258,7 +259,7 @@ def _renew_codes(factor: SecondFactor, runtime: Runtime) -> Codes:
 
 def _new_code() -> str:
     """Return a code in groups of four: `7kq2-…`."""
-    letters = [secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH)]
+    letters = [secrets.choice(CODE_LETTERS) for _place in range(CODE_LENGTH)]
     return "-".join("".join(letters[at : at + 4]) for at in range(0, CODE_LENGTH, 4))
 
 

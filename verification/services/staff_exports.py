@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
+from django.utils.translation import gettext_noop as _
 
 from verification.identifiers import uuid7
 from verification.lifecycle import State
@@ -40,6 +41,12 @@ COUNTED = 100_000
 """So far attempts are counted for who decides."""
 
 GOOD_FOR = timedelta(hours=24)
+
+DECIDED: Mapping[ExportDecision, str] = {
+    ExportDecision.APPROVED: _("The request was approved before."),
+    ExportDecision.REFUSED: _("The request was refused before."),
+    ExportDecision.WITHDRAWN: _("The request was taken back before."),
+}
 
 READERS: Mapping[str, object] = {
     "identifier": str,
@@ -86,7 +93,7 @@ def request_export(
     with transaction.atomic():
         open_ones = ExportRequest.objects.filter(requested_by_id=by.pk, decision=None)
         if any(_same_but_for_end(each.filters, filters) for each in open_ones):
-            raise ExportPendingError("You have asked for this: it waits for its decision.")
+            raise ExportPendingError(_("You have asked for this: it waits for its decision."))
         row = ExportRequest.objects.create(
             id=uuid7(now),
             filters=filters,
@@ -110,7 +117,7 @@ def decide_export(
     with transaction.atomic():
         row = _lock_open(request_id)
         if row.requested_by_id == by.pk:
-            raise FourEyesError("You asked for this export: somebody else must decide.")
+            raise FourEyesError(_("You asked for this export: somebody else must decide."))
         _decide(row, ExportDecision.APPROVED if approve else ExportDecision.REFUSED, by, runtime)
     return row
 
@@ -121,7 +128,7 @@ def withdraw_export(*, request_id: UUID, by: AbstractUser, runtime: Runtime) -> 
     with transaction.atomic():
         row = _lock_open(request_id)
         if row.requested_by_id != by.pk:
-            raise NotPermittedError("Only who asked can take it back.")
+            raise NotPermittedError(_("Only who asked can take it back."))
         _decide(row, ExportDecision.WITHDRAWN, by, runtime)
     return row
 
@@ -136,7 +143,7 @@ def record_small_export(
     _check(by, "export_attempts")
     closed = _closed(which, runtime.now())
     if size_of(closed, cap=most).is_capped:
-        raise LargeExportError("So many attempts leave only if a second person agrees.")
+        raise LargeExportError(_("So many attempts leave only if a second person agrees."))
     return _record(closed, None, by, runtime), closed
 
 
@@ -151,13 +158,13 @@ def record_large_export(
     _check(by, "export_attempts")
     row = ExportRequest.objects.filter(pk=request_id).first()
     if row is None:
-        raise UnknownExportError("There is no such request.")
+        raise UnknownExportError(_("There is no such request."))
     if row.requested_by_id != by.pk:
-        raise NotPermittedError("Only who asked can take this export.")
+        raise NotPermittedError(_("Only who asked can take this export."))
     if row.decision != ExportDecision.APPROVED or row.expires_at is None:
-        raise ExportDecidedError("Nobody has agreed to this export.")
+        raise ExportDecidedError(_("Nobody has agreed to this export."))
     if row.expires_at <= runtime.now():
-        raise ExportDecidedError("The approval has expired: ask anew.")
+        raise ExportDecidedError(_("The approval has expired: ask anew."))
     which = read_filter(row.filters)
     return _record(which, row, by, runtime), which
 
@@ -193,7 +200,7 @@ def _check(by: AbstractUser, codename: str) -> None:
     """Refuse whom the database would refuse, too: it lets staff only."""
     check_permission(by, codename)
     if not by.is_staff:
-        raise NotPermittedError("Your role does not include this.")
+        raise NotPermittedError(_("Your role does not include this."))
 
 
 def _closed(which: AttemptFilter, now: datetime) -> AttemptFilter:
@@ -222,9 +229,9 @@ def _plain(value: object) -> object:
 def _lock_open(request_id: UUID) -> ExportRequest:
     row = ExportRequest.objects.select_for_update(of=("self",)).filter(pk=request_id).first()
     if row is None:
-        raise UnknownExportError("There is no such request.")
+        raise UnknownExportError(_("There is no such request."))
     if row.decision is not None:
-        raise ExportDecidedError(f"The request was {ExportDecision(row.decision).label} before.")
+        raise ExportDecidedError(DECIDED[ExportDecision(row.decision)])
     return row
 
 
