@@ -1,7 +1,8 @@
-"""What the dashboard reads, at its largest: `python -m bench.child dashboard_rows ATTEMPTS HOURS`.
+"""What the dashboard reads, at its largest: `python -m bench.child dashboard_rows ATTEMPTS BUSY`.
 
-Moves ATTEMPTS into one hour and counts them, as the job does at the end of such an hour; fills
-rollups for HOURS hours, every member in each of them; reads the page. Prints milliseconds as JSON.
+Spreads ATTEMPTS over a year, the newest BUSY of them within one hour; counts all, then the busy
+hour by its log as a backlog, then a minute of it; fills rollups so that every hour has every
+member; reads the page. Prints milliseconds as JSON.
 """
 
 import json
@@ -16,43 +17,85 @@ from django.test import Client
 from django.utils import timezone
 
 from bench.rows import insert_attempts
-from verification.services.rollups import rebuild
+from verification.models import RollupPosition
+from verification.services.rollups import count_changes, rebuild
 from verification.services.runtime import get_runtime
 
 PAGE = "/admin/verification/rollup/"
-DAYS = (7, 30, 100)
-ROUNDS = 5
+DAYS = (1, 7, 30, 62, 90, 366)
+YEAR = timedelta(days=366)
+ROUNDS = 7
 
 # The guards refuse it; the database is dropped after the benchmark.
-UNGUARDED = "ALTER TABLE verification_attempt DISABLE TRIGGER USER"
-ONE_HOUR = """
-    UPDATE verification_attempt SET created_at = '2026-01-05T10:00:00Z'::timestamptz
-        + (extract(epoch FROM created_at)::bigint %% 3600) * interval '1 s'
+UNGUARDED = """
+    ALTER TABLE verification_attempt DISABLE TRIGGER USER;
+    ALTER TABLE verification_ledger_entry DISABLE TRIGGER USER
 """
-ROLLUPS = """
+BUSY = """
+    UPDATE verification_attempt SET created_at = date_trunc('hour', now()) - interval '1 hour'
+        + newest.place * interval '1 hour' / %(busy)s
+    FROM (SELECT id, row_number() OVER (ORDER BY created_at DESC) - 1 AS place
+          FROM verification_attempt ORDER BY created_at DESC LIMIT %(busy)s) AS newest
+    WHERE newest.id = verification_attempt.id
+"""
+ENTRIES = """
+    INSERT INTO verification_ledger_entry (index, kind, attempt_id, raw, leaf_hash, sequenced_at)
+    SELECT row_number() OVER (ORDER BY created_at) - 1, 'attempt.accepted', id, '', sha256(''),
+        now()
+    FROM verification_attempt WHERE created_at >= date_trunc('hour', now()) - interval '1 hour'
+"""
+EVERY_MEMBER = """
     INSERT INTO verification_rollup (hour, client_id, region, figure, member, count)
     SELECT date_trunc('hour', now()) - n * interval '1 hour', c.id, r.region, m.figure, m.member,
         1 + (n + length(m.member)) %% 40
-    FROM generate_series(0, %(hours)s) AS n, verification_client AS c,
+    FROM generate_series(0, 24 * 366) AS n, verification_client AS c,
         (VALUES ('sgp'), ('idn')) AS r (region),
-        (SELECT DISTINCT figure, member FROM verification_rollup) AS m
+        (SELECT DISTINCT figure, member FROM verification_rollup_day) AS m
     ON CONFLICT DO NOTHING
+"""
+DAYS_ANEW = """
+    DELETE FROM verification_rollup_day;
+    INSERT INTO verification_rollup_day (day, client_id, region, figure, member, count)
+    SELECT date_trunc('day', hour, 'UTC'), client_id, region, figure, member, sum(count)
+    FROM verification_rollup GROUP BY 1, 2, 3, 4, 5
 """
 
 
 def main(arguments: list[str]) -> None:
     """Fill, count, read, print."""
-    attempts, hours = (int(each) for each in arguments)
-    insert_attempts(attempts, every=attempts)
+    attempts, busy = (int(each) for each in arguments)
+    insert_attempts(
+        attempts, every=attempts, first=timezone.now() - YEAR,
+        every_s=YEAR.total_seconds() / attempts,
+    )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(UNGUARDED)
-        cursor.execute(ONE_HOUR, {})
+        cursor.execute(BUSY, {"busy": busy})
         cursor.execute("VACUUM (ANALYZE)")
-        counting = _ms(lambda: rebuild(runtime=get_runtime()))
-        cursor.execute(ROLLUPS, {"hours": hours})
-        rows = cursor.rowcount
+        rebuild(runtime=get_runtime())
+        cursor.execute(ENTRIES)
         cursor.execute("VACUUM (ANALYZE)")
-    print(json.dumps({"counting": counting, "rows": rows, "pages": _pages()}), flush=True)
+        counting = _counting(busy)
+        cursor.execute(EVERY_MEMBER, {})
+        cursor.execute(DAYS_ANEW)
+        cursor.execute("SELECT count(*) FROM verification_rollup")
+        rows = cursor.fetchone()[0]
+        cursor.execute("VACUUM (ANALYZE)")
+    print(json.dumps({**counting, "rows": rows, "pages": _pages()}), flush=True)
+
+
+def _counting(busy: int) -> dict[str, float]:
+    def count(left: int) -> None:
+        RollupPosition.objects.update(index=busy - left)
+        while count_changes(runtime=get_runtime()).is_behind:
+            pass
+
+    minute = busy // 60
+    backlog = _ms(lambda: count(busy))
+    return {
+        "backlog": backlog,
+        "minute": median(_ms(lambda: count(minute)) for _ in range(ROUNDS)),
+    }
 
 
 def _pages() -> dict[int, float]:

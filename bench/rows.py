@@ -8,7 +8,7 @@ wrapped under the keyring of the settings, as the verification of records wants 
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,8 @@ from verification.vault.envelope import new_key, wrap
 
 CLIENT_ID = "00000000-0000-7000-8000-000000000001"
 OPEN = 50_000
+FIRST = datetime(2025, 1, 1, tzinfo=UTC)
+EVERY_S = 0.731219
 FILLED = ("verification_attempt", "verification_review", "verification_review_step")
 
 # Nine of ten attempts are of the first client and one in 250 is of the third.
@@ -57,8 +59,8 @@ ATTEMPTS = """
         ref1_threshold_1e5, ref1_threshold_1e6, device_level, device_tags, verify_tags,
         policy_version, verdict, reasons, subject_failures, biz_no_failures)
     SELECT
-        (lpad(to_hex(1735689600000 + n * 731), 12, '0') || '7' || substr(md5(n::text), 1, 3)
-            || '8' || substr(md5(n::text), 4, 15))::uuid,
+        (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7'
+            || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
         overlay(%(client)s PLACING CASE WHEN n %% 250 = 7 THEN '3' WHEN n %% 10 = 3 THEN '2'
             ELSE '1' END FROM 36)::uuid,
         'sgp',
@@ -87,7 +89,7 @@ ATTEMPTS = """
         1, kind.verdict, kind.reasons, 0, 0
     FROM generate_series(1, %(rows)s::bigint) AS n
         JOIN bench_kind AS kind ON kind.number = n * 617 %% %(kinds)s,
-        LATERAL (SELECT '2025-01-01T00:00:00Z'::timestamptz + n * interval '0.731219 s') AS t(at)
+        LATERAL (SELECT %(first)s::timestamptz + n * %(every_s)s * interval '1 s') AS t(at)
 """
 
 # The newest wait, a tenth of them for a second person and another tenth overdue; the others are
@@ -104,7 +106,7 @@ REVIEWS = """
         CASE WHEN state <> 'open' AND needs_second THEN people[1] END,
         CASE WHEN state <> 'open' AND needs_second THEN opened_at + interval '20 min' END,
         CASE WHEN state = 'decided' THEN people[2] END,
-        CASE WHEN state = 'decided' THEN opened_at + interval '40 min' END,
+        CASE WHEN state = 'decided' THEN opened_at + (21 + place %% 600) * interval '1 min' END,
         false
     FROM (SELECT id, client_id, a.reasons, needs_second, priority, minutes, settled_at AS opened_at,
               place, CASE WHEN place > %(open)s THEN 'decided'
@@ -152,8 +154,13 @@ def main(arguments: list[str]) -> None:
     insert_attempts(rows, every=every)
 
 
-def insert_attempts(rows: int, *, every: int = 1) -> None:
-    """Insert `rows` attempts; each `every`-th has a key and three items of evidence."""
+def insert_attempts(
+    rows: int, *, every: int = 1, first: datetime = FIRST, every_s: float = EVERY_S
+) -> None:
+    """Insert `rows` attempts, one each `every_s` seconds from `first` on.
+
+    Each `every`-th has a key and three items of evidence.
+    """
     thresholds = dict(zip(("t3", "t4", "t5", "t6"), THRESHOLDS, strict=True))
     values: dict[str, Any] = {
         "client": CLIENT_ID,
@@ -161,6 +168,8 @@ def insert_attempts(rows: int, *, every: int = 1) -> None:
         "kinds": KINDS,
         "every": every,
         "open": OPEN,
+        "first": first,
+        "every_s": every_s,
     }
     with connection.cursor() as cursor:
         cursor.execute(KIND_TABLE)

@@ -53,8 +53,10 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "verification.admin.session_limits.SessionLimitsMiddleware",
+    "verification.admin.second_step.SecondStepMiddleware",
     "verification.admin.preferences.PreferenceMiddleware",
     "verification.admin.middleware.ActingStaffMiddleware",
     "verification.admin.middleware.DatabaseRefusalMiddleware",
@@ -200,9 +202,13 @@ VERIFICATION: dict[str, Any] = {
     "LEDGER_CHECKPOINT_S": env.float("VERIFICATION_LEDGER_CHECKPOINT_S", 30.0),
     "DATABASE_ROLE": DATABASE_ROLE,
     "REVEALS_PER_HOUR": env.int("VERIFICATION_REVEALS_PER_HOUR", 30),
+    "PRICE_PER_CALL": env.str("VERIFICATION_PRICE_PER_CALL", ""),
+    "PRICE_CURRENCY": env.str("VERIFICATION_PRICE_CURRENCY", ""),
     "POLICY_FILE": env.str("VERIFICATION_POLICY_FILE", ""),
     "SESSION_IDLE_S": env.float("VERIFICATION_SESSION_IDLE_S", 1800.0),
     "SESSION_ABSOLUTE_S": env.float("VERIFICATION_SESSION_ABSOLUTE_S", 43200.0),
+    "SECOND_FACTOR": env.bool("SECOND_FACTOR", not DEBUG),
+    "ADDRESS_HEADER": env.str("PROXY_ADDRESS_HEADER", ""),
 }
 
 LOGGING: dict[str, Any] = {

@@ -5,13 +5,14 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.contrib.auth import get_user_model
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 class VerificationConfig(AppConfig):
     """`verification`: models, API, admin, commands and jobs."""
 
     name = "verification"
-    verbose_name = "Identity verification"
+    verbose_name = _("Identity verification")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

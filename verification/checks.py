@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's
 from django.core.exceptions import ImproperlyConfigured
@@ -20,6 +21,10 @@ from verification.services.privileges import Kind
 from verification.services.self_check import check_keyring, check_stored_keys
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+STEPS = (
+    "django_otp.middleware.OTPMiddleware",
+    "verification.admin.second_step.SecondStepMiddleware",
+)
 
 
 @register(Tags.security)
@@ -46,6 +51,24 @@ def _check_region(conf: Conf) -> list[CheckMessage]:
         return []
     sentence = f"Region {conf.faceid_region} is recorded, but requests would go elsewhere."
     return [Error(sentence, id="verification.E003")]
+
+
+@register(Tags.security)
+def check_second_factor(**_: Any) -> list[CheckMessage]:
+    """W014: passwords alone let the staff in. E015: nobody would ask for the second factor."""
+    if not apps.is_installed("django.contrib.admin"):
+        return []  # a host that serves the API alone: nobody logs in
+    try:
+        is_on = get_conf().second_factor
+    except ImproperlyConfigured:
+        return []  # E001 says so
+    if not is_on:
+        sentence = "SECOND_FACTOR is off: a password alone lets the staff in."
+        return [] if settings.DEBUG else [Warning(sentence, id="verification.W014")]
+    if missing := [each for each in STEPS if each not in settings.MIDDLEWARE]:
+        sentence = f"SECOND_FACTOR is on, but MIDDLEWARE lacks {' and '.join(missing)}."
+        return [Error(sentence, id="verification.E015")]
+    return []
 
 
 @register(Tags.database)
@@ -139,7 +162,7 @@ def check_policy_file(databases: Sequence[str] | None = None, **_: Any) -> list[
 
 @register(Tags.database)
 def check_seal(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """W014: one person alone can still give rights. Asks if told to."""
+    """W016: one person alone can still give rights. Asks if told to."""
     if "default" not in (databases or ()) or connections["default"].vendor != "postgresql":
         return []
     try:
@@ -148,4 +171,4 @@ def check_seal(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
     except (OperationalError, ProgrammingError):
         return []  # W010 and E007 say so
     sentence = "One person alone can give rights to others: run rights_seal as the owner."
-    return [Warning(sentence, id="verification.W014")] if is_open else []
+    return [Warning(sentence, id="verification.W016")] if is_open else []

@@ -6,10 +6,12 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
 
+from verification.services.lockout import forget_expired_tries
 from verification.services.reaper import reap
 from verification.services.replaying import continue_replays
 from verification.services.rollups import count_changes
 from verification.services.runtime import get_runtime
+from verification.services.staff import close_minutes
 from verification.services.verifying import own_anchors, record_verification, verify
 from verification.services.witnessing import offer_checkpoint
 
@@ -46,6 +48,15 @@ def count_attempts(timestamp: int) -> None:  # noqa: ARG001 - given by the sched
     """Bring the dashboard's figures up to the log, once a minute."""
     while count_changes(runtime=get_runtime()).is_behind:
         pass
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="tend_logins", pass_context=False)
+def tend_logins(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
+    """Forget locks that have ended, and put on record how many logins a flood was."""
+    runtime = get_runtime()
+    forget_expired_tries(now=runtime.now())
+    close_minutes(runtime=runtime)
 
 
 @app.periodic(cron="17 3 * * *")

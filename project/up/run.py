@@ -89,6 +89,7 @@ def _adopt() -> None:
 
 def _show_people() -> None:
     from project.up import people  # noqa: PLC0415 - models need the settings of this run
+    from verification.conf import get_conf  # noqa: PLC0415 - the same
 
     _say("Staff for the admin, and an API client; secrets are shown once:")
     manage = ".venv/bin/python manage.py"
@@ -96,6 +97,8 @@ def _show_people() -> None:
         again = f"printed by the first run; a new one: {manage} changepassword {member.name}"
         _say(f"  {member.name:<16} password  {member.secret or again}")
     people.ensure_seal()
+    if not get_conf().second_factor:
+        _say("  Here a password is enough for the admin: SECOND_FACTOR is off.")
     client = people.ensure_client(datetime.now(UTC))
     again = f"printed by the first run; another: {manage} client_issue_key {client.name}"
     _say(f"  {client.name:<16} API key   {client.secret or again}")

@@ -9,6 +9,7 @@ from verification.admin import (
     clients,
     dashboard,
     erasures,
+    exports,
     log,
     login,
     policies,
@@ -16,6 +17,7 @@ from verification.admin import (
     reveals,
     reviews,
     rights,
+    second_factor,
     sessions,
     staff,
 )
@@ -26,6 +28,7 @@ __all__ = [
     "clients",
     "dashboard",
     "erasures",
+    "exports",
     "log",
     "login",
     "policies",
@@ -33,6 +36,7 @@ __all__ = [
     "reveals",
     "reviews",
     "rights",
+    "second_factor",
     "sessions",
     "staff",
 ]

@@ -11,22 +11,24 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
 
-from verification.admin.fragments import brief_moment, code, pill, text
+from verification.admin.fragments import brief_moment, code, number_or_none, pill, text
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.models import Reveal
 from verification.models.erasure import ERASED, ERASURE_REFUSED, ERASURE_REQUESTED, LegalBasis
 from verification.models.reveal import REVEAL_REFUSED, REVEALED, Purpose
 from verification.selectors.access import AccessEvent, access_events
 
-WHY: Mapping[str, str] = MappingProxyType({**dict(Purpose.choices), **dict(LegalBasis.choices)})
+WHY = MappingProxyType({**dict(Purpose.choices), **dict(LegalBasis.choices)})
 LABELS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
-        REVEALED: ("Revealed", "busy", "lock"),
-        REVEAL_REFUSED: ("Refused: over the limit", "warn", "cross"),
-        ERASURE_REQUESTED: ("Erasure requested", "doubt", "clock"),
-        ERASURE_REFUSED: ("Erasure refused", "quiet", "dash"),
-        ERASED: ("Erased", "bad", "cross"),
+        REVEALED: (gettext_noop("Revealed"), "busy", "lock"),
+        REVEAL_REFUSED: (gettext_noop("Refused: over the limit"), "warn", "cross"),
+        ERASURE_REQUESTED: (gettext_noop("Erasure requested"), "doubt", "clock"),
+        ERASURE_REFUSED: (gettext_noop("Erasure refused"), "quiet", "dash"),
+        ERASED: (gettext_noop("Erased"), "bad", "cross"),
     }
 )
 """What each kind of event is called, with the tone and the symbol of its pill."""
@@ -53,7 +55,8 @@ class AccessForm(forms.Form):
 
     subject = forms.CharField(required=False, max_length=128, strip=False)
     attempt = forms.UUIDField(
-        required=False, error_messages={"invalid": "This is not the ID of an attempt."}
+        required=False,
+        error_messages={"invalid": gettext_lazy("This is not the ID of an attempt.")},
     )
 
 
@@ -74,13 +77,13 @@ def _row(event: AccessEvent) -> AccessRow:
         entry = reverse("admin:verification_ledgerentry_change", args=[event.index])
     return AccessRow(
         when=brief_moment(event.at),
-        what=pill(label, tone=tone, shape=shape),
+        what=pill(_(label), tone=tone, shape=shape),
         who=text(event.who),
-        why=WHY.get(event.purpose) if event.purpose else None,
+        why=str(WHY[event.purpose]) if event.purpose and event.purpose in WHY else None,
         reason=text(event.reason) if event.reason else None,
         item=code(event.item) if event.item else None,
         attempt=reverse("admin:verification_verificationattempt_change", args=[event.attempt_id]),
-        biz_no=text(event.biz_no, absent=SafeString("no business number")),
+        biz_no=number_or_none(event.biz_no),
         index=event.index,
         entry=entry,
     )
@@ -105,7 +108,7 @@ class RevealAdmin(ReadOnlyAdmin[Reveal]):
         return self.page(
             request,
             "access",
-            "Who has seen what",
+            _("Who has seen what"),
             status=200 if is_valid else 400,
             form=form,
             rows=rows,

@@ -12,11 +12,21 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from verification.admin import facts
 from verification.admin.disclosure import disclosure
 from verification.admin.filters import AttemptFilterForm
-from verification.admin.fragments import brief_moment, code, figure, moment, plain, text
+from verification.admin.fragments import (
+    brief_moment,
+    code,
+    figure,
+    moment,
+    number_as_heading,
+    number_or_none,
+    plain,
+    text,
+)
 from verification.admin.listing import list_rows, way_back
 from verification.admin.pills import (
     decided_by,
@@ -84,7 +94,7 @@ def _row(attempt: VerificationAttempt) -> AttemptRow:
     return AttemptRow(
         address=attempt_address(attempt.pk),
         when=brief_moment(attempt.created_at),
-        biz_no=text(attempt.biz_no, absent=SafeString("no business number")),
+        biz_no=number_or_none(attempt.biz_no),
         subject=text(attempt.subject) if attempt.subject else None,
         client=text(attempt.client.name),
         outcome=outcome_pill(attempt),
@@ -123,7 +133,7 @@ class AttemptAdmin(ReadOnlyAdmin[VerificationAttempt]):
         return self.page(
             request,
             "attempt_list",
-            "Attempts",
+            _("Attempts"),
             status=200 if form.is_valid() else 400,
             form=form,
             listing=listing,
@@ -171,8 +181,8 @@ class AttemptAdmin(ReadOnlyAdmin[VerificationAttempt]):
         return self.page(
             request,
             "record_check",
-            "Check of a record",
-            heading=text(biz_no, absent=SafeString("No business number")),
+            _("Check of a record"),
+            heading=number_as_heading(biz_no),
             attempt_id=code(str(record_id)),
             attempt_address=attempt_address(record_id) if attempt else None,
             **check_context(proof),
@@ -182,7 +192,7 @@ class AttemptAdmin(ReadOnlyAdmin[VerificationAttempt]):
 def _record(attempt: VerificationAttempt) -> dict[str, Any]:
     return {
         "attempt": attempt,
-        "heading": text(attempt.biz_no, absent=SafeString("No business number")),
+        "heading": number_as_heading(attempt.biz_no),
         "created": moment(attempt.created_at),
         "client_name": text(attempt.client.name),
         "state": state_pill(attempt),

@@ -12,9 +12,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from verification.admin.numbers import grouped, localised
+
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 56, 8, 10, 26
 LABELS = 8
+LINES = 5
 PERCENT = 100
 
 
@@ -46,20 +49,21 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table behind a chart: what it is about, and its figures."""
+    """A line of the table behind a chart: what it is about, and each series' name and figure."""
 
     label: str
-    marks: tuple[Mark | None, ...]
+    cells: tuple[tuple[str, Mark | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart and the table behind it."""
+    """A chart and the table behind it; `note` says what of it is not complete, if anything."""
 
     title: str
     svg: SafeString
     legend: tuple[Series, ...]
     rows: tuple[Row, ...]
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,9 @@ class Bar:
 
 def stacked(title: str, columns: Sequence[Column], series: Sequence[Series]) -> Chart:
     """Draw counts on top of each other, column by column."""
-    top = nice_top(max((sum(_value(each) for each in c.marks) for c in columns), default=0))
-    parts = [_frame(top, "")]
+    highest = max((sum(_value(each) for each in c.marks) for c in columns), default=0)
+    top = max(nice_top(highest), LINES)
+    parts = [_frame(top)]
     step = (WIDTH - LEFT - RIGHT) / max(len(columns), 1)
     for place, column in enumerate(columns):
         base = 0.0
@@ -84,15 +89,18 @@ def stacked(title: str, columns: Sequence[Column], series: Sequence[Series]) -> 
             if mark is not None and mark.value:
                 parts.append(_block(mark, kind, column, (place, step), base, top))
                 base += mark.value
+        if column.is_partial and base:
+            parts.append(_hatching((place, step), base, top))
     parts.append(_axis(columns, step))
-    return Chart(title, _svg(title, parts), tuple(series), _table(columns))
+    note = _note(columns, _("hatched, because more may be counted"))
+    return Chart(title, _svg(title, parts), tuple(series), _table(columns, series), note)
 
 
 def lines(title: str, columns: Sequence[Column], series: Sequence[Series]) -> Chart:
     """Draw percentages as lines with a dot for each column; a gap where there is no figure."""
     highest = max((_value(mark) for c in columns for mark in c.marks), default=0)
     top = min(nice_top(highest), PERCENT) or 1
-    parts = [_frame(top, " %")]
+    parts = [_frame(top, is_share=True)]
     step = (WIDTH - LEFT - RIGHT) / max(len(columns), 1)
     for number, kind in enumerate(series):
         for run in _runs(columns, number):
@@ -102,7 +110,8 @@ def lines(title: str, columns: Sequence[Column], series: Sequence[Series]) -> Ch
             )
         parts.append(_dots(columns, number, kind, (step, top)))
     parts.append(_axis(columns, step))
-    return Chart(title, _svg(title, parts), tuple(series), _table(columns))
+    note = _note(columns, _("hollow, because more may be counted"))
+    return Chart(title, _svg(title, parts), tuple(series), _table(columns, series), note)
 
 
 def bars(
@@ -114,7 +123,7 @@ def bars(
     return tuple(
         Bar(
             labels[name],
-            f"{count:,}",
+            grouped(count),
             percent(count, total),
             f"{PERCENT * count / longest:.2f}",
             addresses.get(name),
@@ -136,7 +145,9 @@ def bar_drawing(width: str) -> SafeString:
 
 def percent(part: float, whole: float) -> str:
     """Return a share for people, a dash where there is nothing to share."""
-    return f"{PERCENT * part / whole:.1f} %" if whole else "-"
+    if not whole:
+        return "-"
+    return _("%(number)s %%") % {"number": localised(f"{PERCENT * part / whole:.1f}")}
 
 
 def nice_top(value: float) -> float:
@@ -170,18 +181,32 @@ def _svg(title: str, parts: Iterable[SafeString]) -> SafeString:
     )
 
 
-def _frame(top: float, unit: str) -> SafeString:
+def _frame(top: float, *, is_share: bool = False) -> SafeString:
     """Draw the horizontal lines with their values."""
-    marks = [(top * part / 4, _y(top * part / 4, top)) for part in range(5)]
+    values = [top * part / LINES for part in range(LINES + 1)]
+    marks = [(value, _y(value, top)) for value in values]
     return format_html_join(
         "",
         '<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>'
-        '<text class="tick" x="{3}" y="{4}">{5}{6}</text>',
+        '<text class="tick" x="{3}" y="{4}">{5}</text>',
         (
-            (LEFT, WIDTH - RIGHT, f"{y:.1f}", LEFT - 6, f"{y + 4:.1f}", f"{value:,.4g}", unit)
+            (
+                LEFT,
+                WIDTH - RIGHT,
+                f"{y:.1f}",
+                LEFT - 6,
+                f"{y + 4:.1f}",
+                _tick(value, is_share=is_share),
+            )
             for value, y in marks
         ),
     )
+
+
+def _tick(value: float, *, is_share: bool) -> str:
+    """Return a value of the axis with no more digits than it has, two at most."""
+    shown = localised(f"{value:,.2f}".rstrip("0").rstrip("."))
+    return _("%(number)s %%") % {"number": shown} if is_share else shown
 
 
 def _axis(columns: Sequence[Column], step: float) -> SafeString:
@@ -203,11 +228,10 @@ def _block(
     place, step = where
     low, high = _y(base, top), _y(base + mark.value, top)
     width = max(step * 0.8, 1)
-    said = f"{column.label}, {kind.name}: {mark.shown}"
+    said = _said(column, kind, mark)
     block = format_html(
-        '<rect class="block {}{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>',
+        '<rect class="block {}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>',
         kind.css_class,
-        " partial" if column.is_partial else "",
         f"{_x(place, step) - width / 2:.1f}",
         f"{high:.1f}",
         f"{width:.1f}",
@@ -215,6 +239,30 @@ def _block(
         said,
     )
     return _linked(mark, block, said)
+
+
+def _hatching(where: tuple[int, float], value: float, top: float) -> SafeString:
+    """Draw the pattern of what is not complete over a column; the page defines it once."""
+    place, step = where
+    width, high = max(step * 0.8, 1), _y(value, top)
+    return format_html(
+        '<rect class="hatching" fill="url(#hatch)" x="{}" y="{}" width="{}" height="{}"/>',
+        f"{_x(place, step) - width / 2:.1f}",
+        f"{high:.1f}",
+        f"{width:.1f}",
+        f"{max(HEIGHT - BOTTOM - high, 0.5):.1f}",
+    )
+
+
+def _note(columns: Sequence[Column], drawn: str) -> str:
+    """Say which columns are not complete."""
+    partial = [each.label for each in columns if each.is_partial]
+    if not partial:
+        return ""
+    values = {"first": partial[0], "last": partial[-1], "drawn": drawn}
+    if len(partial) == 1:
+        return _("Not complete: %(first)s (%(drawn)s).") % values
+    return _("Not complete: %(first)s to %(last)s (%(drawn)s).") % values
 
 
 def _dots(
@@ -225,16 +273,25 @@ def _dots(
     for place, column in enumerate(columns):
         mark = column.marks[number]
         if mark is not None:
-            said = f"{column.label}, {kind.name}: {mark.shown}"
+            said = _said(column, kind, mark)
             dot = format_html(
-                '<circle class="dot {}" cx="{}" cy="{}" r="3.5"><title>{}</title></circle>',
+                '<circle class="dot {}{}" cx="{}" cy="{}" r="3.5"><title>{}</title></circle>',
                 kind.css_class,
+                " partial" if column.is_partial else "",
                 f"{_x(place, step):.1f}",
                 f"{_y(mark.value, top):.1f}",
                 said,
             )
             drawn.append(_linked(mark, dot, said))
     return format_html_join("", "{}", ((each,) for each in drawn))
+
+
+def _said(column: Column, kind: Series, mark: Mark) -> str:
+    return _("%(time)s, %(name)s: %(figure)s") % {
+        "time": column.label,
+        "name": kind.name,
+        "figure": mark.shown,
+    }
 
 
 def _linked(mark: Mark, drawn: SafeString, said: str) -> SafeString:
@@ -258,8 +315,12 @@ def _runs(columns: Sequence[Column], number: int) -> list[list[tuple[int, float]
     return [each for each in runs if len(each) > 1]
 
 
-def _table(columns: Sequence[Column]) -> tuple[Row, ...]:
+def _table(columns: Sequence[Column], series: Sequence[Series]) -> tuple[Row, ...]:
+    names = [each.name for each in series]
     return tuple(
-        Row(each.label + (_(" (so far)") if each.is_partial else ""), each.marks)
+        Row(
+            _("%(time)s (so far)") % {"time": each.label} if each.is_partial else each.label,
+            tuple(zip(names, each.marks, strict=True)),
+        )
         for each in columns
     )

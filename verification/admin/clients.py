@@ -11,16 +11,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from verification.admin.attempts import attempts_address
-from verification.admin.fragments import brief_moment, code, moment, pill, plain, text
+from verification.admin.fragments import brief_moment, code, moment, pill, plain, quiet, text
 from verification.admin.listing import REFUSED
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.models import ApiClient, ApiKey
 from verification.models.client import Scope
 from verification.selectors.record import clients_for_list, find_client
-
-NEVER = SafeString('<span class="absent">never</span>')
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,35 +59,36 @@ def _row(client: ApiClient, now: datetime) -> ClientRow:
 
 
 def _key_rows(keys: Iterable[ApiKey], now: datetime) -> list[KeyRow]:
+    never = quiet(_("never"))
     return [
         KeyRow(
             code(key.public_id),
-            ApiKey.Kind(key.kind).label,
+            str(ApiKey.Kind(key.kind).label),
             _key_standing(key, now),
             brief_moment(key.created_at),
-            brief_moment(key.expires_at) if key.expires_at else NEVER,
-            brief_moment(key.revoked_at) if key.revoked_at else NEVER,
+            brief_moment(key.expires_at) if key.expires_at else never,
+            brief_moment(key.revoked_at) if key.revoked_at else never,
         )
         for key in keys
     ]
 
 
 def _scopes(client: ApiClient) -> list[str]:
-    return [Scope(each).label for each in sorted(client.scopes)]
+    return [str(Scope(each).label) for each in sorted(client.scopes)]
 
 
 def _standing(client: ApiClient) -> SafeString:
     if client.is_active:
-        return pill("Active", tone="good", shape="check")
-    return pill("Switched off", tone="quiet", shape="dash")
+        return pill(_("Active"), tone="good", shape="check")
+    return pill(_("Switched off"), tone="quiet", shape="dash")
 
 
 def _key_standing(key: ApiKey, now: datetime) -> SafeString:
     if key.revoked_at:
-        return pill("Revoked", tone="warn", shape="cross")
+        return pill(_("Revoked"), tone="warn", shape="cross")
     if not _is_in_force(key, now):
-        return pill("Expired", tone="quiet", shape="dash")
-    return pill("In force", tone="good", shape="check")
+        return pill(_("Expired"), tone="quiet", shape="dash")
+    return pill(pgettext("a key", "In force"), tone="good", shape="check")
 
 
 def _is_in_force(key: ApiKey, now: datetime) -> bool:
@@ -107,7 +108,7 @@ class ClientAdmin(ReadOnlyAdmin[ApiClient]):
         return self.page(
             request,
             "client_list",
-            "API clients",
+            _("API clients"),
             rows=rows,
             was_refused=REFUSED in request.GET,
             **context,

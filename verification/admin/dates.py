@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from verification.selectors.listing import Span
 
@@ -25,7 +27,11 @@ class Preset(StrEnum):
 
 
 DAYS = {Preset.TODAY: 1, Preset.WEEK: 7, Preset.MONTH: 30}
-LABELS = {Preset.TODAY: "Today", Preset.WEEK: "Last 7 days", Preset.MONTH: "Last 30 days"}
+LABELS = {
+    Preset.TODAY: gettext_lazy("Today"),
+    Preset.WEEK: gettext_lazy("Last 7 days"),
+    Preset.MONTH: gettext_lazy("Last 30 days"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +85,11 @@ def date_bar(span: Span, chosen: Days, preset: Preset | None, address: Address) 
     """Return the links for a table that holds rows of `span`."""
     first, last = timezone.localdate(span.first), timezone.localdate(span.last)
     trail = tuple(_trail(chosen))
-    anytime = Choice("Any time", address({}), is_current=chosen == Days())
+    anytime = Choice(_("Any time"), address({}), is_current=chosen == Days())
     presets = (
-        Choice(LABELS[each], address({"period": each}), is_current=each == preset and not trail)
+        Choice(
+            str(LABELS[each]), address({"period": each}), is_current=each == preset and not trail
+        )
         for each in Preset
     )
     below = _years(first, last) if not trail else _below(trail[-1][1], first, last)

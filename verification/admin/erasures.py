@@ -1,5 +1,7 @@
 """Erasures in the admin: asked for on an attempt's page, decided by somebody else on their own."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, cast
 from uuid import UUID
 
@@ -9,15 +11,17 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.utils.safestring import SafeString
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
 from verification.admin import facts
 from verification.admin.facts import Fact
-from verification.admin.fragments import brief_moment, code, moment, text
+from verification.admin.fragments import brief_moment, code, moment, number_or_none, text
 from verification.admin.readonly import READING, ReadOnlyAdmin
 from verification.admin.reauth import requires_fresh_login
-from verification.admin.refusals import status_of
+from verification.admin.refusals import sentence_of, status_of
 from verification.models import Erasure
 from verification.models.erasure import Decision, LegalBasis
 from verification.selectors.erasures import erasures_to_decide, find_erasure
@@ -26,8 +30,14 @@ from verification.services.erasure_certificate import erasure_certificate
 from verification.services.errors import BadReasonError, ServiceError
 from verification.services.runtime import get_runtime
 
-NO_NUMBER = SafeString("no business number")
 DECISIONS = {"approve": True, "refuse": False}
+DECIDED: Mapping[str, tuple[Promise, Promise]] = MappingProxyType(
+    {
+        Decision.APPROVED: (gettext_lazy("Approved by"), pgettext_lazy("an erasure", "Approved")),
+        Decision.REFUSED: (gettext_lazy("Refused by"), pgettext_lazy("an erasure", "Refused")),
+    }
+)
+"""How the facts of a decision are called: who, and when."""
 
 
 def erasure_address(erasure: Erasure) -> str:
@@ -38,15 +48,15 @@ def erasure_address(erasure: Erasure) -> str:
 def request_facts(erasure: Erasure) -> list[Fact]:
     """Return who asked for what, and what came of it."""
     found = [
-        Fact("Legal basis", text(LegalBasis(erasure.legal_basis).label)),
-        Fact("Reason", text(erasure.reason)),
-        Fact("Requested by", text(erasure.requested_by.get_username())),
-        Fact("Requested", moment(erasure.requested_at)),
+        Fact(_("Legal basis"), text(str(LegalBasis(erasure.legal_basis).label))),
+        Fact(_("Reason"), text(erasure.reason)),
+        Fact(_("Requested by"), text(erasure.requested_by.get_username())),
+        Fact(_("Requested"), moment(erasure.requested_at)),
     ]
     if erasure.decision and erasure.decided_by:
-        label = Decision(erasure.decision).label.capitalize()
-        found.append(Fact(f"{label} by", text(erasure.decided_by.get_username())))
-        found.append(Fact(label, moment(erasure.decided_at)))
+        by, when = DECIDED[erasure.decision]
+        found.append(Fact(str(by), text(erasure.decided_by.get_username())))
+        found.append(Fact(str(when), moment(erasure.decided_at)))
     return found
 
 
@@ -74,15 +84,15 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
         rows = [
             {
                 "address": erasure_address(each),
-                "biz_no": text(each.attempt.biz_no, absent=NO_NUMBER),
-                "basis": LegalBasis(each.legal_basis).label,
+                "biz_no": number_or_none(each.attempt.biz_no),
+                "basis": str(LegalBasis(each.legal_basis).label),
                 "by": text(each.requested_by.get_username()),
                 "when": brief_moment(each.requested_at),
                 "reason": text(each.reason),
             }
             for each in erasures_to_decide()
         ]
-        return self.page(request, "erasure_list", "Erasures to decide", rows=rows, **context)
+        return self.page(request, "erasure_list", _("Erasures to decide"), rows=rows, **context)
 
     def record_page(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
         """Return one request: what would be gone, and the decision for who may take it."""
@@ -93,9 +103,9 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
         return self.page(
             request,
             "erasure",
-            "Erasure of evidence",
+            _("Erasure of evidence"),
             erasure=erasure,
-            heading=text(erasure.attempt.biz_no, absent=NO_NUMBER),
+            heading=number_or_none(erasure.attempt.biz_no),
             attempt_id=code(str(erasure.attempt_id)),
             attempt=_attempt_address(erasure.attempt_id),
             facts=request_facts(erasure),
@@ -121,7 +131,7 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
             )
         except ServiceError as error:
             return self._refusal(request, error, _attempt_address(attempt_id))
-        messages.success(request, "The request is on record. Somebody else must decide on it.")
+        messages.success(request, _("The request is on record. Somebody else must decide on it."))
         return HttpResponseRedirect(_attempt_address(attempt_id))
 
     @requires_fresh_login
@@ -140,8 +150,12 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
             )
         except ServiceError as error:
             return self._refusal(request, error, back)
-        done = "The evidence is erased." if approve else "The request is refused."
-        messages.success(request, f"{done} Your decision is on record.")
+        done = (
+            _("The evidence is erased. Your decision is on record.")
+            if approve
+            else _("The request is refused. Your decision is on record.")
+        )
+        messages.success(request, done)
         return HttpResponseRedirect(_attempt_address(erasure.attempt_id))
 
     def certificate_view(self, request: HttpRequest, erasure_id: UUID) -> HttpResponse:
@@ -170,9 +184,9 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
         return self.page(
             request,
             "refusal",
-            "That was not done",
+            _("That was not done"),
             status=status_of(error),
-            sentence=str(error),
+            sentence=sentence_of(error),
             back=back,
         )
 
@@ -185,13 +199,13 @@ def _basis(value: str) -> LegalBasis:
     try:
         return LegalBasis(value)
     except ValueError:
-        raise BadReasonError("Choose a legal basis from the list.") from None
+        raise BadReasonError(_("Choose a legal basis from the list.")) from None
 
 
 def _decision(request: HttpRequest) -> bool:
     approve = DECISIONS.get(request.POST.get("decision", ""))
     if approve is None:
-        raise BadReasonError("Approve or refuse.")
+        raise BadReasonError(_("Approve or refuse."))
     if approve and "sure" not in request.POST:
-        raise BadReasonError("Confirm that the evidence is to be gone for ever.")
+        raise BadReasonError(_("Confirm that the evidence is to be gone for ever."))
     return approve

@@ -7,17 +7,14 @@ is no address at which it could be asked for a second time, and nothing to be ke
 import base64
 from typing import Any
 
-from django.utils.safestring import SafeString
-
 from verification.admin.attempts import attempt_address
-from verification.admin.fragments import code, text
+from verification.admin.fragments import code, number_or_none
 from verification.models import Evidence
 from verification.models.reveal import Purpose
 from verification.selectors.images import images_beside
 from verification.services.reveals import Revealed
 
 IMAGE = "image/"
-NO_NUMBER = SafeString("no business number")
 
 
 def is_image(shown: Revealed) -> bool:
@@ -32,7 +29,7 @@ def viewer_context(evidence: Evidence, shown: Revealed) -> dict[str, Any]:
         "kind": code(shown.kind),
         "source": f"data:{shown.content_type};base64,{content}",
         "attempt_address": attempt_address(evidence.attempt_id),
-        "biz_no": text(evidence.attempt.biz_no, absent=NO_NUMBER),
+        "biz_no": number_or_none(evidence.attempt.biz_no),
         "others": [(each.pk, code(each.kind)) for each in images_beside(evidence)],
         "purposes": Purpose.choices,
     }

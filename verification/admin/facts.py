@@ -7,9 +7,12 @@ from uuid import UUID
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from verification.admin import wording
-from verification.admin.fragments import ABSENT, code, figure, text
+from verification.admin.fragments import code, figure, text
+from verification.admin.numbers import grouped
 from verification.models import Evidence, VerificationAttempt
 from verification.models.fields import dump_exact
 
@@ -49,31 +52,32 @@ class EvidenceItem:
 def request_facts(attempt: VerificationAttempt) -> list[Fact]:
     """Return who asked for what."""
     return [
-        Fact("Business number", text(attempt.biz_no)),
-        Fact("Subject", text(attempt.subject)),
-        Fact("Request ID", code(attempt.request_id)),
-        Fact("Attempt ID", code(str(attempt.id))),
-        Fact("Region", code(attempt.region)),
-        Fact("Idempotency key", code(attempt.idempotency_key)),
-        Fact("Packet", size_of(attempt.packet_size_bytes)),
-        Fact("Packet SHA-256", code(bytes(attempt.packet_sha256).hex())),
+        Fact(_("Business number"), text(attempt.biz_no)),
+        Fact(_("Subject"), text(attempt.subject)),
+        Fact(_("Request ID"), code(attempt.request_id)),
+        Fact(_("Attempt ID"), code(str(attempt.id))),
+        Fact(_("Region"), code(attempt.region)),
+        Fact(_("Idempotency key"), code(attempt.idempotency_key)),
+        Fact(_("Packet"), size_of(attempt.packet_size_bytes)),
+        Fact(_("Packet SHA-256"), code(bytes(attempt.packet_sha256).hex())),
     ]
 
 
 def answer_facts(attempt: VerificationAttempt) -> list[Fact]:
     """Return what came back, beside scores and risks."""
     return [
-        Fact("Result code", figure(attempt.result_code, grouped=False)),
-        Fact("Result message", code(attempt.result_message)),
-        Fact("HTTP status", figure(attempt.http_status, grouped=False)),
-        Fact("Time used by FaceID", figure(attempt.time_used_ms, "ms")),
-        Fact("Billing", format_html("{}", wording.BILLING[attempt.billable])),
+        Fact(_("Result code"), figure(attempt.result_code, grouped=False)),
+        Fact(_("Result message"), code(attempt.result_message)),
+        Fact(_("HTTP status"), figure(attempt.http_status, grouped=False)),
+        Fact(_("Time used by FaceID"), figure(attempt.time_used_ms, _("ms"))),
+        Fact(_("Billing"), format_html("{}", _(wording.BILLING[attempt.billable]))),
     ]
 
 
 def size_of(size_bytes: int) -> SafeString:
     """Show a size for people and to the byte."""
-    return format_html("{} ({} bytes)", filesizeformat(size_bytes), format(size_bytes, ","))
+    exact = ngettext("%(n)s byte", "%(n)s bytes", size_bytes) % {"n": grouped(size_bytes)}
+    return format_html("{} ({})", filesizeformat(size_bytes), exact)
 
 
 def device_tags(attempt: VerificationAttempt) -> list[Tag]:
@@ -102,7 +106,7 @@ def _tag(name: str, value: object, *, is_bit: bool) -> Tag:
     shown = value if isinstance(value, str) else dump_exact(value)
     is_cut = len(shown) > MAX_VALUE_CHARS
     return Tag(
-        code(name, absent=ABSENT),
+        code(name),
         code(shown[:MAX_VALUE_CHARS] + "…" * is_cut),
         bool(value) if is_bit else None,
     )

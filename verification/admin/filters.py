@@ -1,7 +1,9 @@
 """What a list may be asked for. Anything else in an address is refused, never tried."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
@@ -11,23 +13,29 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from verification.admin.dates import LABELS, Days, Preset, days_of
-from verification.admin.pills import DECISIONS
+from verification.admin.pills import DECISIONS, OUTCOMES, STATES
 from verification.faceid.contract import REGIONS
 from verification.lifecycle import State
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Verdict
 from verification.selectors.record import AttemptFilter, SessionFilter
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
 Choices = list[tuple[str, str]]
 
 LONGEST_IDENTIFIER = 512
+LONGEST_ERROR = 200
 EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
 FEW = 500
 YES_NO = {"yes": True, "no": False}
 
 
-def _choices(anything: str, each: Iterable[str]) -> Choices:
-    return [("", anything), *((one, one.replace("_", " ").capitalize()) for one in each)]
+def _choices(
+    anything: Promise, labels: Mapping[str, tuple[str, str, str]]
+) -> list[tuple[str, Promise]]:
+    return [("", anything), *((one, _(label)) for one, (label, *_pill) in labels.items())]
 
 
 def _decisions(anything: Promise, each: Iterable[str]) -> list[tuple[str, Promise]]:
@@ -37,7 +45,7 @@ def _decisions(anything: Promise, each: Iterable[str]) -> list[tuple[str, Promis
 class _DayField(forms.DateField):
     """A day in the browser's own calendar, of a year that can be."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: "_StrPromise") -> None:
         super().__init__(
             label=label,
             required=False,
@@ -50,10 +58,10 @@ class _DayField(forms.DateField):
 class RecordFilterForm(forms.Form):
     """The filters that lists share. `names` are the clients to choose from."""
 
-    q = forms.CharField(label="Find", required=False, max_length=LONGEST_IDENTIFIER)
-    client = forms.ChoiceField(label="Client", required=False)
-    since = _DayField("From")
-    until = _DayField("To")
+    q = forms.CharField(label=_("Find"), required=False, max_length=LONGEST_IDENTIFIER)
+    client = forms.ChoiceField(label=_("Client"), required=False)
+    since = _DayField(_("From"))
+    until = _DayField(_("To"))
     period = forms.ChoiceField(
         required=False, choices=[("", ""), *LABELS.items()], widget=forms.HiddenInput
     )
@@ -62,12 +70,17 @@ class RecordFilterForm(forms.Form):
         super().__init__(data, auto_id="filter_%s", label_suffix="")
         client = self.fields["client"]
         assert isinstance(client, forms.ChoiceField)  # noqa: S101  (narrows the type)
-        client.choices = [("", "Any client"), *names]
+        client.choices = [("", str(_("Any client"))), *names]
 
     @property
     def given(self) -> dict[str, str]:
         """The parameters that narrow the list, as they stand in the address."""
         return {name: self.data[name] for name in self.fields if self.data.get(name)}
+
+    @property
+    def query(self) -> str:
+        """The same as the query of an address, with its question mark; empty if there are none."""
+        return f"?{urlencode(self.given)}" if self.given else ""
 
     @property
     def count_cap(self) -> int | None:
@@ -89,9 +102,11 @@ class RecordFilterForm(forms.Form):
 class AttemptFilterForm(RecordFilterForm):
     """The filters of the attempts list."""
 
-    state = forms.ChoiceField(label="State", required=False, choices=_choices("Any state", State))
+    state = forms.ChoiceField(
+        label=_("State"), required=False, choices=_choices(_("Any state"), STATES)
+    )
     outcome = forms.ChoiceField(
-        label="Outcome", required=False, choices=_choices("Any outcome", Outcome)
+        label=_("Outcome"), required=False, choices=_choices(_("Any outcome"), OUTCOMES)
     )
     verdict = forms.ChoiceField(
         label=_("Policy's verdict"),
@@ -104,18 +119,20 @@ class AttemptFilterForm(RecordFilterForm):
         choices=_decisions(_("Any decision"), [each.value for each in Decision]),
     )
     attack = forms.ChoiceField(
-        label="Attack",
+        label=_("Attack"),
         required=False,
-        choices=[("", "Any"), ("yes", "Suspected"), ("no", "Not suspected")],
+        choices=[("", _("Any")), ("yes", _("Suspected")), ("no", _("Not suspected"))],
     )
     region = forms.ChoiceField(
-        label="Region",
+        label=_("Region"),
         required=False,
-        choices=[("", "Any region"), *((r, r) for r in (*REGIONS, "sandbox"))],
+        choices=[("", _("Any region")), *((r, r) for r in (*REGIONS, "sandbox"))],
     )
 
+    error = forms.CharField(label=_("Error code"), required=False, max_length=LONGEST_ERROR)
+
     field_order = (
-        *("q", "state", "outcome", "verdict", "decision", "attack", "client", "region"),
+        *("q", "state", "outcome", "verdict", "decision", "attack", "error", "client", "region"),
         *("since", "until"),
     )
 
@@ -134,6 +151,7 @@ class AttemptFilterForm(RecordFilterForm):
             verdict=Verdict(found["verdict"]) if found["verdict"] else None,
             decision=Decision(found["decision"]) if found["decision"] else None,
             is_attack=YES_NO.get(found["attack"]),
+            error_code=found["error"] or None,
             client_id=UUID(found["client"]) if found["client"] else None,
             region=found["region"] or None,
             created_from=days.start,

@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from verification.admin.dates import DateBar, date_bar
 from verification.admin.filters import RecordFilterForm
+from verification.admin.numbers import grouped
 from verification.admin.positions import read_position, write_position
 from verification.selectors.listing import (
     Count,
@@ -95,8 +97,9 @@ def _total(form: RecordFilterForm, found: QuerySet[Row]) -> str:
     count = count_up_to(found, cap) if form.given else count_all(model, COUNT_CAP)
     options = model._meta  # noqa: SLF001  (documented API)
     noun = options.verbose_name if count == Count(1) else options.verbose_name_plural
-    prefix, suffix = "about " * count.is_estimate, "+" * count.is_capped
-    return f"{prefix}{count.number:,}{suffix} {noun}"
+    number = f"{grouped(count.number)}{'+' * count.is_capped}"
+    said = _("about %(number)s %(noun)s") if count.is_estimate else _("%(number)s %(noun)s")
+    return said % {"number": number, "noun": noun}
 
 
 def _date_bar(form: RecordFilterForm, model: type[Row]) -> DateBar | None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from verification.admin.attempts import attempt_address
 from verification.admin.fragments import brief_moment, code, moment, pill, text
@@ -17,7 +18,14 @@ from verification.admin.log_fragments import (
     kind_label,
     kind_shown,
 )
-from verification.admin.log_listing import EntryFilterForm, LogListing, list_rows, way_back
+from verification.admin.log_listing import (
+    EntryFilterForm,
+    LogListing,
+    entries_counted,
+    list_rows,
+    way_back,
+)
+from verification.admin.numbers import grouped
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.conf import Conf, get_conf
 from verification.ledger.errors import LedgerError
@@ -35,8 +43,6 @@ from verification.selectors.log_pages import (
 from verification.services.proving import signed_note
 from verification.services.record_proof import Seal, open_seal
 
-SEALED = pill("Sealed", tone="plain", shape="lock")
-NOT_SEALED = pill("Not sealed yet", tone="busy", shape="clock")
 SHOWN_ROOT = 16
 
 
@@ -78,13 +84,11 @@ class EntryAdmin(ReadOnlyAdmin[LedgerEntry]):
         if elsewhere := way_back(request, form.fields):
             return elsewhere
         found = entries_for_list(form.which()) if form.is_valid() else LedgerEntry.objects.none()
-        size = log_size()
-        total = f"{size:,} {'entry' if size == 1 else 'entries'}"
-        listing = list_rows(request, found, form.given, total)
+        listing = list_rows(request, found, form.given, entries_counted(log_size()))
         return self.page(
             request,
             "entry_list",
-            "Log entries",
+            _("Log entries"),
             status=200 if form.is_valid() else 400,
             form=form,
             listing=listing,
@@ -95,7 +99,10 @@ class EntryAdmin(ReadOnlyAdmin[LedgerEntry]):
     def record_page(self, request: HttpRequest, record_id: int) -> HttpResponse:
         """Return one entry."""
         entry = self.found(find_entry(record_id))
-        title = f"Entry {entry.index:,}: {kind_label(entry.kind)}"
+        title = _("Entry %(index)s: %(kind)s") % {
+            "index": grouped(entry.index),
+            "kind": kind_label(entry.kind),
+        }
         return self.page(request, "entry", title, **entry_context(entry, get_conf()))
 
 
@@ -113,7 +120,7 @@ class CheckpointAdmin(ReadOnlyAdmin[LedgerCheckpoint]):
         return self.page(
             request,
             "checkpoint_list",
-            "Checkpoints",
+            _("Checkpoints"),
             listing=listing,
             rows=_checkpoint_rows(listing),
             verification=_last_verification(),
@@ -123,7 +130,7 @@ class CheckpointAdmin(ReadOnlyAdmin[LedgerCheckpoint]):
     def record_page(self, request: HttpRequest, record_id: int) -> HttpResponse:
         """Return one checkpoint."""
         checkpoint = self.found(find_checkpoint(record_id))
-        title = f"Checkpoint of size {checkpoint.size:,}"
+        title = _("Checkpoint of size %(size)s") % {"size": grouped(checkpoint.size)}
         return self.page(
             request, "checkpoint", title, **_checkpoint_context(checkpoint, get_conf())
         )
@@ -134,16 +141,22 @@ def _entry_rows(listing: LogListing[LedgerEntry]) -> list[EntryRow]:
     sealed = newest.size if newest else 0
     return [
         EntryRow(
-            f"{each.index:,}",
+            grouped(each.index),
             entry_address(each.index),
             kind_shown(each.kind),
             code(str(each.attempt_id)) if each.attempt_id else None,
             attempt_address(each.attempt_id) if each.attempt_id else None,
             brief_moment(each.sequenced_at),
-            SEALED if each.index < sealed else NOT_SEALED,
+            _seal_pill(is_sealed=each.index < sealed),
         )
         for each in listing.rows
     ]
+
+
+def _seal_pill(*, is_sealed: bool) -> SafeString:
+    if is_sealed:
+        return pill(_("Sealed"), tone="plain", shape="lock")
+    return pill(_("Not sealed yet"), tone="busy", shape="clock")
 
 
 def _checkpoint_rows(listing: LogListing[LedgerCheckpoint]) -> list[CheckpointRow]:
@@ -151,12 +164,12 @@ def _checkpoint_rows(listing: LogListing[LedgerCheckpoint]) -> list[CheckpointRo
     below = [each.size for each in rows[1:]] + [size_before(rows[-1].size)] if rows else []
     return [
         CheckpointRow(
-            f"{each.size:,}",
+            grouped(each.size),
             checkpoint_address(each.size),
             code(f"{encode_base64(bytes(each.root))[:SHOWN_ROOT]}…"),
             brief_moment(each.made_at),
             age(each.made_at),
-            f"{each.size - before:,}",
+            grouped(each.size - before),
             [text(one.witness) for one in each.cosignatures.all()],
         )
         for each, before in zip(rows, below, strict=True)
@@ -166,10 +179,10 @@ def _checkpoint_rows(listing: LogListing[LedgerCheckpoint]) -> list[CheckpointRo
 def _checkpoint_context(checkpoint: LedgerCheckpoint, conf: Conf) -> dict[str, Any]:
     seal, broken = _opened(checkpoint, conf)
     return {
-        "size": f"{checkpoint.size:,}",
+        "size": grouped(checkpoint.size),
         "made": moment(checkpoint.made_at),
         "age": age(checkpoint.made_at),
-        "added": f"{checkpoint.size - size_before(checkpoint.size):,}",
+        "added": grouped(checkpoint.size - size_before(checkpoint.size)),
         "root_base64": code(encode_base64(bytes(checkpoint.root))),
         "root_hex": code(bytes(checkpoint.root).hex()),
         "note": signed_note(checkpoint).decode("utf-8", "backslashreplace"),
@@ -181,7 +194,7 @@ def _checkpoint_context(checkpoint: LedgerCheckpoint, conf: Conf) -> dict[str, A
         "cosigned": [
             (text(each.witness), moment(each.cosigned_at)) for each in checkpoint.cosignatures.all()
         ],
-        "last_index": f"{checkpoint.size - 1:,}" if checkpoint.size else None,
+        "last_index": grouped(checkpoint.size - 1) if checkpoint.size else None,
         "last_entry": entry_address(checkpoint.size - 1) if checkpoint.size else None,
     }
 
@@ -195,8 +208,8 @@ def _opened(checkpoint: LedgerCheckpoint, conf: Conf) -> tuple[Seal | None, str 
 
 def _signed_pill(broken: str | None) -> SafeString:
     if broken:
-        return pill("Does not verify", tone="bad", shape="cross")
-    return pill("Signature verified", tone="good", shape="check")
+        return pill(_("Does not verify"), tone="bad", shape="cross")
+    return pill(_("Signature verified"), tone="good", shape="check")
 
 
 def _last_verification() -> dict[str, Any] | None:
@@ -206,7 +219,7 @@ def _last_verification() -> dict[str, Any] | None:
     return {
         "holds": found.result == LedgerVerification.Result.HELD,
         "when": moment(found.finished_at),
-        "size": f"{found.size:,}",
-        "attempts": f"{found.attempts:,}",
+        "size": grouped(found.size),
+        "attempts": grouped(found.attempts),
         "finding": text(found.finding) if found.finding else None,
     }

@@ -6,8 +6,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from verification.admin.fragments import code, joined, text
+from verification.admin.log_wording import KINDS
 from verification.admin.timeline import MINUTE_S, duration
 
 SHORT_HEX = 8
@@ -25,6 +27,8 @@ def checkpoint_address(size: int) -> str:
 
 def kind_label(kind: str) -> str:
     """Return a kind as words: `attempt.accepted` -> `Attempt accepted`."""
+    if kind in KINDS:
+        return _(KINDS[kind])
     return kind.replace(".", " ").replace("_", " ").capitalize()
 
 
@@ -50,4 +54,5 @@ def age(at: datetime) -> str:
     """Return how long ago a moment was, for people; a clock that is behind makes it no age."""
     since = max(timezone.now() - at, timedelta())
     seconds = int(since.total_seconds())
-    return f"{seconds} s ago" if seconds < MINUTE_S else f"{duration(since)} ago"
+    span = _("%(n)d s") % {"n": seconds} if seconds < MINUTE_S else duration(since)
+    return _("%(span)s ago") % {"span": span}

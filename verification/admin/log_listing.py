@@ -10,9 +10,12 @@ from uuid import UUID
 from django import forms
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect, QueryDict
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from verification.admin.listing import COUNT_CAP, PAGE_SIZE, REFUSED, TURNS
 from verification.admin.log_fragments import kind_label
+from verification.admin.numbers import grouped
 from verification.selectors.listing import count_up_to
 from verification.selectors.log_pages import (
     EntryFilter,
@@ -24,20 +27,22 @@ from verification.selectors.log_pages import (
 )
 
 LONGEST_FIND = 64
+SIGNS = re.compile(r"[.,\s]")
+"""What stands between the digits of a number, in one language or another."""
 NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class EntryFilterForm(forms.Form):
     """What the list of entries may be asked for; `kinds` are those that the log holds."""
 
-    q = forms.CharField(label="Find", required=False, max_length=LONGEST_FIND)
-    kind = forms.ChoiceField(label="Kind", required=False)
+    q = forms.CharField(label=_("Find"), required=False, max_length=LONGEST_FIND)
+    kind = forms.ChoiceField(label=_("Kind"), required=False)
 
     def __init__(self, data: QueryDict, kinds: Collection[str]) -> None:
         super().__init__(data, auto_id="filter_%s", label_suffix="")
         kind = self.fields["kind"]
         assert isinstance(kind, forms.ChoiceField)  # noqa: S101  (narrows the type)
-        kind.choices = [("", "Any kind"), *((each, kind_label(each)) for each in kinds)]
+        kind.choices = [("", str(_("Any kind"))), *((each, kind_label(each)) for each in kinds)]
 
     @property
     def given(self) -> dict[str, str]:
@@ -46,7 +51,7 @@ class EntryFilterForm(forms.Form):
 
     def clean_q(self) -> int | UUID | None:
         """Read an entry's number or an attempt's id."""
-        given = self.cleaned_data["q"].replace(",", "")
+        given = SIGNS.sub("", self.cleaned_data["q"])
         if not given:
             return None
         if NUMBER.fullmatch(given):
@@ -54,7 +59,7 @@ class EntryFilterForm(forms.Form):
         try:
             return UUID(given)
         except ValueError:
-            raise forms.ValidationError("This is no attempt ID and no number.") from None
+            raise forms.ValidationError(_("This is no attempt ID and no number.")) from None
 
     def which(self) -> EntryFilter:
         """Return the filter; the form must be valid."""
@@ -119,5 +124,10 @@ def _turn(given: dict[str, str], name: str, key: int | None) -> str | None:
 
 def _counted(found: QuerySet[Any]) -> str:
     count = count_up_to(found, COUNT_CAP)
-    noun = "entry" if count.number == 1 and not count.is_capped else "entries"
-    return f"{count.number:,}{'+' * count.is_capped} {noun}"
+    return entries_counted(count.number, is_capped=count.is_capped)
+
+
+def entries_counted(number: int, *, is_capped: bool = False) -> str:
+    """Return a number of entries, with a `+` where there are more."""
+    shown = f"{grouped(number)}{'+' * is_capped}"
+    return ngettext("%(n)s entry", "%(n)s entries", number + is_capped) % {"n": shown}

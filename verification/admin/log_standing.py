@@ -11,9 +11,12 @@ from datetime import datetime
 from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from verification.admin.fragments import moment
 from verification.admin.log_fragments import age, checkpoint_address
+from verification.admin.log_listing import entries_counted
+from verification.admin.numbers import grouped
 from verification.ledger.keys import encode_base64
 from verification.models import LedgerVerification
 from verification.selectors.log_pages import LogHead, log_head
@@ -49,7 +52,7 @@ class VerifiedLine:
 
 @dataclass(frozen=True, slots=True)
 class LogStanding:
-    """What the foot says; `size` is None where the log cannot be read."""
+    """What the foot says; `size`, in words, is None where the log cannot be read."""
 
     size: str | None
     seal: SealLine | None = None
@@ -60,7 +63,7 @@ def log_standing() -> LogStanding:
     """Return how the log stands; it never raises for what the database may do or hold."""
     try:
         head = log_head(timeout_ms=TIMEOUT_MS)
-        return LogStanding(f"{head.size:,}", _seal_line(head), _verified_line(head))
+        return LogStanding(entries_counted(head.size), _seal_line(head), _verified_line(head))
     except (DatabaseError, ValueError, OverflowError) as error:
         logger.warning("the log's state could not be read: %s", type(error).__name__)
         return LogStanding(None)
@@ -73,7 +76,7 @@ def _seal_line(head: LogHead) -> SealLine | None:
     tone, warning = _lateness(head.made_at)
     return SealLine(
         checkpoint_address(head.sealed),
-        f"{head.sealed:,}",
+        grouped(head.sealed),
         age(head.made_at),
         moment(head.made_at),
         tone,
@@ -87,8 +90,8 @@ def _lateness(made_at: datetime) -> tuple[str, str]:
     """Return a tone and the words that say the same."""
     seconds = (timezone.now() - made_at).total_seconds()
     if seconds > OVERDUE_S:
-        return "bad", "overdue: nothing is being sealed"
-    return ("warn", "late") if seconds > LATE_S else ("plain", "")
+        return "bad", _("overdue: nothing is being sealed")
+    return ("warn", _("late")) if seconds > LATE_S else ("plain", "")
 
 
 def _verified_line(head: LogHead) -> VerifiedLine | None:

@@ -9,6 +9,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from psycopg.errors import InsufficientPrivilege
 
 from verification.services.acting import acting_as
@@ -56,12 +58,12 @@ class ActingStaffMiddleware:
             return self.get_response(request)
 
 
-REFUSED = (
+REFUSED = gettext_noop(
     "The database does not allow this site to do that, so nothing was done. Here no account is "
     "deleted, because its actions stay on record: switch it off instead. Jobs of the queue are "
     "looked at by an operator. If it was something else, tell an operator."
 )
-UNREADABLE = (
+UNREADABLE = gettext_noop(
     "The database holds something here that no program of ours has written and no page can show. "
     "Rely on nothing in this record. Tell an operator: they run ledger_verify."
 )
@@ -100,8 +102,8 @@ class DatabaseRefusalMiddleware:
 def _page(request: HttpRequest, sentence: str, status: HTTPStatus) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
-        "title": "That was not done" if status == HTTPStatus.FORBIDDEN else "Cannot be shown",
-        "sentence": sentence,
+        "title": _("That was not done") if status == HTTPStatus.FORBIDDEN else _("Cannot be shown"),
+        "sentence": _(sentence),
     }
     page = render(request, "verification/admin/refusal.html", context, status=status)
     add_never_cache_headers(page)

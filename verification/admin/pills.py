@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
-from verification.admin.fragments import pill, plain
+from verification.admin.fragments import pill, text
 from verification.lifecycle import State
 from verification.models import VerificationAttempt
 from verification.models.review import ReviewState
@@ -88,7 +88,7 @@ def risk_pills(attempt: VerificationAttempt) -> list[SafeString]:
     pills = (
         [pill(gettext("Attack suspected"), tone="bad", shape="shield")] if attempt.is_attack else []
     )
-    pills += [pill(plain(each), tone="warn", shape="triangle") for each in tags[:TAGS_IN_A_LIST]]
+    pills += [pill(text(each), tone="warn", shape="triangle") for each in tags[:TAGS_IN_A_LIST]]
     if len(tags) > TAGS_IN_A_LIST:
         pills.append(pill(f"+{len(tags) - TAGS_IN_A_LIST}", tone="warn", shape="triangle"))
     looked = attempt.is_attack is not None or attempt.device_tags is not None

@@ -23,7 +23,7 @@ from verification.admin.policy_text import differences, doubtful_names, sections
 from verification.admin.policy_wording import STATES
 from verification.admin.readonly import READING, ReadOnlyAdmin
 from verification.admin.reauth import requires_fresh_login
-from verification.admin.refusals import status_of
+from verification.admin.refusals import sentence_of, status_of
 from verification.admin.replay_pages import DAYS, replay_context, replay_rows
 from verification.models import ReviewPolicy
 from verification.models.policy import PolicyState
@@ -246,7 +246,7 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
                 document=document, note=note, by=_person(request), runtime=get_runtime()
             )
         except (BadPolicyError, BadReasonError) as error:
-            form.add_error(None, str(error))
+            form.add_error(None, sentence_of(error))
             return self._form_page(request, fields or cast("PolicyForm", form), paste, status=400)
         except ServiceError as error:
             return self._refusal(request, error, reverse(f"admin:{NAME}_propose"))
@@ -275,7 +275,9 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
     def _refusal(self, request: HttpRequest, error: ServiceError, back: str) -> HttpResponse:
         status = status_of(error)
         title = _("That was not done")
-        return self.page(request, "refusal", title, status=status, sentence=str(error), back=back)
+        return self.page(
+            request, "refusal", title, status=status, sentence=sentence_of(error), back=back
+        )
 
     def _check_duty(self, request: HttpRequest, *codenames: str) -> None:
         if not any(_may(request, each) for each in codenames):

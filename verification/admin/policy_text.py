@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from verification.admin.fragments import plain
 from verification.admin.policy_wording import (
@@ -16,6 +16,7 @@ from verification.admin.policy_wording import (
     PRIORITIES,
     REASONS,
     VERDICTS,
+    code_name,
 )
 from verification.faceid.contract import DEVICE_TAGS
 from verification.outcomes import Outcome
@@ -206,8 +207,14 @@ def _of_priority(policy: Policy, priority: Priority) -> Sequence[str]:
 
 def _of_codes(policy: Policy) -> Iterator[Rule]:
     lines = (
-        f"{plain(each.label)} ({each.code}): "
-        + ", ".join(str(label) for word, label in DECISIONS.items() if word in each.decisions)
+        _("%(label)s (%(code)s): %(decisions)s")
+        % {
+            "label": code_name(each.label),
+            "code": each.code,
+            "decisions": pgettext("between words of a list", ", ").join(
+                str(label) for word, label in DECISIONS.items() if word in each.decisions
+            ),
+        }
         for each in policy.reason_codes
     )
     yield Rule(_("Reason codes"), tuple(lines))

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
+from verification.admin.fragments import plain
 from verification.lifecycle import State
 from verification.models.policy import PolicyState, ReplayState
 from verification.outcomes import Outcome
@@ -89,3 +91,22 @@ STATES: Mapping[str, tuple[Text, str, str]] = MappingProxyType(
     }
 )
 """What each state of a version or of a what-if is called, with tone and symbol of its pill."""
+
+CODE_LABELS = frozenset(
+    {
+        gettext_noop("Same person"),
+        gettext_noop("Risk explained"),
+        gettext_noop("Another person"),
+        gettext_noop("Presentation attack"),
+        gettext_noop("Device not trusted"),
+        gettext_noop("Poor capture"),
+        gettext_noop("Answer lost"),
+        gettext_noop("Other: see the note"),
+    }
+)
+"""Labels of the built-in policy's reason codes; those of others are shown as they were written."""
+
+
+def code_name(label: str) -> str:
+    """Return the label of a reason code in the reader's language, as far as we know it."""
+    return gettext(label) if label in CODE_LABELS else plain(label)

@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.reauth import PasswordForm, confirmed, safe_page
+from verification.conf import get_conf
 from verification.models import Preference
 
 CHOSEN = "staff_preference"
@@ -44,14 +45,17 @@ class PreferenceForm(forms.Form):
 
 
 class PreferenceMiddleware:
-    """Show times and texts as the person chose; stands behind SessionMiddleware."""
+    """Show times and texts as the person chose, in the admin; stands behind SessionMiddleware.
+
+    Whatever else stands at this site speaks to machines, which are told the same in every language.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Activate both for this request alone."""
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        if not request.path_info.startswith(reverse("admin:index")):
             return self.get_response(request)
         zone, language = _chosen(request)
         with (
@@ -87,7 +91,8 @@ class PreferenceAdmin(ReadOnlyAdmin[Preference]):
             zone, language = _stored(cast("AbstractUser", request.user).pk)
             form = PreferenceForm(initial={"time_zone": zone, "language": language})
         status = 400 if form.is_bound else 200
-        return self.page(request, "preference", _("Preferences"), status=status, form=form)
+        given = {"form": form, "has_factor": get_conf().second_factor}
+        return self.page(request, "preference", _("Preferences"), status=status, **given)
 
     @method_decorator(sensitive_post_parameters("password"))
     def reauth_view(self, request: HttpRequest) -> HttpResponse:
@@ -113,9 +118,12 @@ class PreferenceAdmin(ReadOnlyAdmin[Preference]):
 
 
 def _chosen(request: HttpRequest) -> tuple[str, str]:
-    """Return what the session remembers, so that no page asks the database for it."""
-    if SESSION_KEY not in request.session:
-        return "", ""
+    """Return what the session remembers, so that no page asks the database for it.
+
+    Who has not logged in yet reads the language of their browser, as far as we have it.
+    """
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES or SESSION_KEY not in request.session:
+        return "", translation.get_language_from_request(request)
     zone, language = request.session.get(CHOSEN, ("", ""))
     known = zone if zone in zoneinfo.available_timezones() else ""
     return known, language if language in dict(settings.LANGUAGES) else ""

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from verification.admin.log_fragments import short_hash, whole_hash
+from verification.admin.numbers import grouped
 from verification.ledger.merkle import node_hash
 
 WIRE_X = {"left": 25, "right": 75}
@@ -90,7 +92,9 @@ def _rung(step: _Step, above: _Step | None, current: bytes, sibling: bytes) -> R
 
 def _covers(entries: tuple[int, int]) -> str:
     first, last = entries
-    return f"Entry {first:,}" if first == last else f"Entries {first:,} to {last:,}"
+    if first == last:
+        return _("Entry %(index)s") % {"index": grouped(first)}
+    return _("Entries %(first)s to %(last)s") % {"first": grouped(first), "last": grouped(last)}
 
 
 def _wire(above: _Step | None) -> SafeString:

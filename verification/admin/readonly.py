@@ -9,6 +9,7 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
 
 Record = TypeVar("Record", bound=Model)
 
@@ -103,9 +104,9 @@ class ReadOnlyAdmin(_Base[Record]):
         page = self.page(
             request,
             "refusal",
-            "Nothing was done",
+            _("Nothing was done"),
             status=HTTPStatus.METHOD_NOT_ALLOWED,
-            sentence="This takes a form only: open the attempt, and fill in its form again.",
+            sentence=_("This takes a form only: open the attempt, and fill in its form again."),
             back=reverse("admin:index"),
         )
         page.headers["Allow"] = "POST"

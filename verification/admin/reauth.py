@@ -1,4 +1,4 @@
-"""Ask for the password again before a sensitive act."""
+"""Ask for the password, and the code of who has a second factor, again before a sensitive act."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -9,31 +9,55 @@ from django import forms
 from django.contrib.admin import ModelAdmin
 from django.contrib.auth import authenticate, logout
 from django.contrib.auth.models import AbstractUser
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
 from verification.admin.session_limits import is_fresh, prove
+from verification.conf import get_conf
+from verification.services.errors import WrongCodeError
 from verification.services.runtime import get_runtime
-from verification.services.staff import record_refusal
+from verification.services.second_factor import check_code
+from verification.services.staff import Step, record_refusal
 
 MOST_WRONG = 5
+LONGEST_CODE = 40
 WRONG = "staff_wrong"
+WRONG_PASSWORD = _("This is not your password.")
+WRONG_BOTH = _("The password or the code is wrong, or the code was used before.")
 
 Own = TypeVar("Own", bound="ModelAdmin[Any]")
 Given = ParamSpec("Given")
 View = Callable[Concatenate[Own, HttpRequest, Given], HttpResponse]
 
 
+def code_field() -> forms.CharField:
+    """Return the field for a code of the app, or a recovery code."""
+    return forms.CharField(
+        label=_("Code"),
+        max_length=LONGEST_CODE,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "spellcheck": "false", "autofocus": True}
+        ),
+    )
+
+
 class PasswordForm(forms.Form):
-    """The password of who is logged in."""
+    """The password of who is logged in, and a code where the site asks for a second factor."""
 
     password = forms.CharField(
         label=_("Password"),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
     )
+    code = code_field()
+
+    def __init__(self, data: QueryDict | None) -> None:
+        super().__init__(data)
+        self.fields["code"].widget.attrs.pop("autofocus")
+        if not get_conf().second_factor:
+            del self.fields["code"]
 
 
 def requires_fresh_login(view: View[Own, Given]) -> View[Own, Given]:
@@ -55,18 +79,21 @@ def requires_fresh_login(view: View[Own, Given]) -> View[Own, Given]:
 
 
 def confirmed(request: HttpRequest, form: PasswordForm) -> bool:
-    """Check the password and note it; at the fifth wrong one the session ends, on record."""
+    """Check what was given and note it; at the fifth wrong time the session ends, on record.
+
+    Does not say whether password or code was wrong. Raises what `check_code` does.
+    """
     person = cast("AbstractUser", request.user)
-    name = person.get_username()
-    if authenticate(request, username=name, password=form.cleaned_data["password"]) == person:
+    step = _refused_step(request, person, form)
+    if step is None:
         request.session.pop(WRONG, None)
         prove(request)
         return True
-    record_refusal(typed=name, runtime=get_runtime())
+    record_refusal(typed=person.get_username(), step=step, runtime=get_runtime())
     request.session[WRONG] = request.session.get(WRONG, 0) + 1
     if request.session[WRONG] >= MOST_WRONG:
         logout(request)
-    form.add_error("password", str(_("This is not your password.")))
+    form.add_error("password", str(WRONG_BOTH if "code" in form.fields else WRONG_PASSWORD))
     return False
 
 
@@ -75,6 +102,20 @@ def safe_page(request: HttpRequest, wanted: str) -> str:
     if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure()):
         return wanted
     return reverse("admin:index")
+
+
+def _refused_step(request: HttpRequest, person: AbstractUser, form: PasswordForm) -> Step | None:
+    """Return what was wrong; a code is looked at, and used up, only beside the right password."""
+    given = form.cleaned_data
+    if authenticate(request, username=person.get_username(), password=given["password"]) != person:
+        return Step.PASSWORD
+    if "code" not in form.fields:
+        return None
+    try:
+        check_code(person=person, typed=given["code"], runtime=get_runtime())
+    except WrongCodeError:
+        return Step.CODE
+    return None
 
 
 def _page_of(request: HttpRequest) -> str:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from verification.admin.fragments import code, moment, text
 from verification.admin.log_fragments import (
@@ -14,6 +16,9 @@ from verification.admin.log_fragments import (
     short_hash,
     whole_hash,
 )
+from verification.admin.log_listing import entries_counted
+from verification.admin.log_wording import FAULTS
+from verification.admin.numbers import grouped
 from verification.admin.proof_drawing import Ladder, draw_proof
 from verification.ledger.keys import encode_base64
 from verification.services.faults import Fault, FaultCode
@@ -22,22 +27,22 @@ from verification.services.record_proof import ProvedLeaf, RecordProof, Seal, St
 MAX_DRAWN = 12
 
 TITLES = {
-    Standing.HOLDS: ("This record is as it was written", "good", "check"),
-    Standing.DIFFERS: ("This record does NOT match its entries", "bad", "cross"),
-    Standing.UNSEALED: ("Not sealed yet", "busy", "clock"),
-    Standing.ABSENT: ("This record is not in the log", "bad", "question"),
+    Standing.HOLDS: (gettext_noop("This record is as it was written"), "good", "check"),
+    Standing.DIFFERS: (gettext_noop("This record does NOT match its entries"), "bad", "cross"),
+    Standing.UNSEALED: (gettext_noop("Not sealed yet"), "busy", "clock"),
+    Standing.ABSENT: (gettext_noop("This record is not in the log"), "bad", "question"),
 }
-UNTRUSTED = "The checkpoint that should seal this record does NOT hold"
+UNTRUSTED = gettext_noop("The checkpoint that should seal this record does NOT hold")
 SENTENCES = {
-    Standing.HOLDS: (
+    Standing.HOLDS: gettext_noop(
         "Everything it holds was built into log entries again, and they are the stored ones. Each "
         "stands in the log, under the root that the signed checkpoint names."
     ),
-    Standing.UNSEALED: (
+    Standing.UNSEALED: gettext_noop(
         "What is stored matches its entries, but no signed checkpoint covers all of them yet. One "
         "is made about every half minute: check again in a minute. If this stays, tell an operator."
     ),
-    Standing.ABSENT: (
+    Standing.ABSENT: gettext_noop(
         "No entry of the log tells of it, so nothing shows that it was never changed, or that "
         "it came through the service at all. Tell an operator: ledger_verify will name it too."
     ),
@@ -46,9 +51,13 @@ SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that does not hold, and the entry where it shows."""
+    """One thing that does not hold, and the entry where it shows.
+
+    `meaning` is for every reader, `sentence` what `ledger_verify` says, too.
+    """
 
     code: SafeString
+    meaning: str
     sentence: SafeString
     index: str | None
     address: str | None
@@ -60,6 +69,7 @@ class SealFacts:
 
     address: str
     size: str
+    entries: str
     root: SafeString
     root_short: SafeString
     log: SafeString
@@ -87,10 +97,10 @@ def check_context(proof: RecordProof) -> dict[str, Any]:
     if proof.faults and proof.faults[0].code == FaultCode.CHECKPOINT:
         title = UNTRUSTED
     return {
-        "verdict_title": title,
+        "verdict_title": _(title),
         "verdict_tone": tone,
         "verdict_icon": icon,
-        "sentence": SENTENCES.get(proof.standing),
+        "sentence": _(SENTENCES[proof.standing]) if proof.standing in SENTENCES else None,
         "entries_stand": _stands(proof),
         "findings": [_finding(each) for each in proof.faults],
         "checked": moment(proof.checked_at),
@@ -109,7 +119,8 @@ def seal_facts(seal: Seal) -> SealFacts:
     checkpoint = seal.checkpoint
     return SealFacts(
         checkpoint_address(checkpoint.size),
-        f"{checkpoint.size:,}",
+        grouped(checkpoint.size),
+        entries_counted(checkpoint.size),
         code(encode_base64(checkpoint.root)),
         short_hash(checkpoint.root),
         code(checkpoint.origin),
@@ -124,7 +135,7 @@ def draw_leaf(leaf: ProvedLeaf, seal: Seal, *, is_drawn: bool = True) -> LeafDra
         index=leaf.index, size=seal.checkpoint.size, leaf=leaf.leaf, proof=leaf.proof
     )
     return LeafDrawing(
-        f"{leaf.index:,}",
+        grouped(leaf.index),
         entry_address(leaf.index),
         kind_shown(leaf.kind),
         kind_label(leaf.kind),
@@ -142,7 +153,10 @@ def _stands(proof: RecordProof) -> bool:
 
 
 def _finding(fault: Fault) -> Finding:
+    meaning = _(FAULTS[fault.code])
     sentence = text(fault.sentence[:1].upper() + fault.sentence[1:])
     if fault.index is None:
-        return Finding(code(fault.code), sentence, None, None)
-    return Finding(code(fault.code), sentence, f"{fault.index:,}", entry_address(fault.index))
+        return Finding(code(fault.code), meaning, sentence, None, None)
+    return Finding(
+        code(fault.code), meaning, sentence, grouped(fault.index), entry_address(fault.index)
+    )

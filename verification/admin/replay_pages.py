@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from verification.admin import replay_text
 from verification.admin.fragments import brief_moment, moment, text
+from verification.admin.numbers import grouped
 from verification.admin.policy_wording import STATES, VERDICTS
 from verification.models import PolicyReplay
 from verification.models.policy import ENDED, ReplayState
@@ -49,13 +50,17 @@ def replay_context(replay: PolicyReplay, state: SafeString) -> dict[str, Any]:
         "is_partial": replay.state == ReplayState.CANCELLED,
         "has_failed": replay.state == ReplayState.FAILED,
         "percent": WHOLE * replay.done // replay.total if replay.total else 0,
+        "done": grouped(replay.done),
+        "total": grouped(replay.total),
         "asked": moment(replay.asked_at),
         "finished": moment(replay.finished_at) if replay.finished_at else None,
         "asked_by": text(replay.asked_by.get_username()),
         "verdicts": [str(VERDICTS[each]) for each in Verdict],
         "matrix": replay_text.matrix(shown),
         "flips": replay_text.flips_in_all(shown),
+        "flips_shown": grouped(replay_text.flips_in_all(shown)),
         "other_reasons": shown.get("other_reasons", 0),
+        "other_reasons_shown": grouped(shown.get("other_reasons", 0)),
         "reasons": replay_text.by_reason(shown),
         "queue": replay_text.of_queue(shown),
         "by_day": replay_text.by_day(shown),

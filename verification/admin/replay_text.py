@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from verification.admin.fragments import plain
+from verification.admin.fragments import day, plain
+from verification.admin.numbers import grouped, localised
 from verification.admin.policy_wording import PRIORITIES, REASONS, UNJUDGED, VERDICTS
 from verification.models import ApiClient
 from verification.policy.terms import Verdict
@@ -29,6 +29,11 @@ class MatrixRow:
     counts: tuple[int, ...]
     same: int | None
 
+    @property
+    def cells(self) -> tuple[tuple[int, str], ...]:
+        """The counts, each with how it is written."""
+        return tuple((each, grouped(each)) for each in self.counts)
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -39,9 +44,19 @@ class Compared:
     after: int
 
     @property
+    def before_shown(self) -> str:
+        """The figure on record, as it is written."""
+        return grouped(self.before)
+
+    @property
+    def after_shown(self) -> str:
+        """The figure by the other version, as it is written."""
+        return grouped(self.after)
+
+    @property
     def change(self) -> str:
         """Return the difference with its sign."""
-        return f"{self.after - self.before:+,}" if self.after != self.before else "0"
+        return localised(f"{self.after - self.before:+,}") if self.after != self.before else "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,11 @@ class Flip:
     before: str
     after: str
     count: int = 1
+
+    @property
+    def count_shown(self) -> str:
+        """The number of attempts, as it is written."""
+        return grouped(self.count)
 
 
 def matrix(result: Mapping[str, Any]) -> list[MatrixRow]:
@@ -95,7 +115,7 @@ def by_day(result: Mapping[str, Any]) -> list[Compared]:
     names = sorted({key.split("|")[0] for key in days}, reverse=True)
     return [
         Compared(
-            date_format(date.fromisoformat(name), "j M Y"),
+            day(date.fromisoformat(name)),
             days.get(f"{name}|{BEFORE}", 0),
             days.get(f"{name}|{AFTER}", 0),
         )

@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from verification.admin.evidence_viewer import is_image, viewer_context
 from verification.admin.middleware import POLICY
 from verification.admin.readonly import ReadOnlyAdmin
-from verification.admin.refusals import status_of
+from verification.admin.refusals import sentence_of, status_of
 from verification.models import Evidence
 from verification.models.reveal import Purpose
 from verification.selectors.images import find_item
@@ -105,9 +105,9 @@ class EvidenceAdmin(ReadOnlyAdmin[Evidence]):
         return self.page(
             request,
             "refusal",
-            "Evidence is not shown",
+            _("Evidence is not shown"),
             status=status_of(error),
-            sentence=str(error),
+            sentence=sentence_of(error),
             **again,
         )
 
@@ -116,7 +116,7 @@ def _purpose(value: str) -> Purpose:
     try:
         return Purpose(value)
     except ValueError:
-        raise BadReasonError("Choose a purpose from the list.") from None
+        raise BadReasonError(_("Choose a purpose from the list.")) from None
 
 
 def _answer(shown: Revealed, evidence_id: UUID) -> HttpResponse:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from verification.admin.attempts import attempt_address
 from verification.admin.fragments import text
+from verification.admin.refusals import sentence_of
 from verification.admin.review_acts import read_decision
 from verification.admin.review_desk import NO_NUMBER
 from verification.admin.review_fragments import decided_pill
@@ -75,5 +76,5 @@ def _item(item: BulkItem) -> dict[str, Any]:
         "address": attempt_address(item.attempt_id),
         "biz_no": text(item.biz_no, absent=format_html("{}", NO_NUMBER)),
         "is_proposed": item.becomes == ReviewState.PROPOSED,
-        "refused": item.refused,
+        "refused": sentence_of(item.refused) if item.refused else None,
     }

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from verification.admin.fragments import plain
+from verification.admin.numbers import grouped
 from verification.admin.review_wording import PRIORITIES, REASONS
 from verification.models import Review
 from verification.models.review import ReviewState
@@ -217,5 +218,5 @@ def _turn(form: ReviewFilterForm, name: str, edge: Review | None) -> str | None:
 
 def _total(found: QuerySet[Review]) -> str:
     count = count_up_to(found, COUNT_CAP)
-    shown = f"{count.number:,}{'+' * count.is_capped}"
+    shown = f"{grouped(count.number)}{'+' * count.is_capped}"
     return ngettext("%(n)s review", "%(n)s reviews", count.number) % {"n": shown}

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from verification.admin.fragments import moment, plain, text
+from verification.admin.policy_wording import code_name
 from verification.admin.review_fragments import (
     clock,
     decided_pill,
@@ -106,7 +107,7 @@ def choices_now() -> list[Choice]:
             each.value,
             decided_pill(each.value),
             KEYS[each],
-            [(code.code, plain(code.label)) for code in codes if each in code.decisions],
+            [(code.code, code_name(code.label)) for code in codes if each in code.decisions],
         )
         for each in Decision
     ]
@@ -116,7 +117,7 @@ def code_label(code: str) -> str:
     """Return what the policy in force calls a reason code; one that it does not know as it is."""
     found = policy_in_force()
     labels = {each.code: each.label for each in found.policy.reason_codes} if found else {}
-    return plain(labels.get(code, code))
+    return code_name(labels.get(code, code))
 
 
 def _policy_of(attempt: VerificationAttempt) -> Policy | None:

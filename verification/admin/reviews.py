@@ -26,7 +26,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from verification.admin.attempts import AttemptAdmin, attempt_address
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.reauth import requires_fresh_login
-from verification.admin.refusals import status_of
+from verification.admin.refusals import sentence_of, status_of
 from verification.admin.review_acts import ACTS, GLASS, Posted
 from verification.admin.review_bulk import bulk_context, read_bulk
 from verification.admin.review_desk import desk_address, doors, mention_rows, review_rows
@@ -223,7 +223,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         given = request.POST
         trouble = Trouble(
             act,
-            str(error),
+            sentence_of(error),
             given.get("note", ""),
             given.get("decision", ""),
             given.get("reason_code", ""),
@@ -237,7 +237,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
             "refusal",
             _("That was not done"),
             status=status_of(error),
-            sentence=str(error),
+            sentence=sentence_of(error),
             back=desk_address(),
         )
 

@@ -14,7 +14,7 @@ from verification.admin.facts import Fact
 from verification.admin.fragments import brief_moment, moment, text
 from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.reauth import requires_fresh_login
-from verification.admin.refusals import status_of
+from verification.admin.refusals import sentence_of, status_of
 from verification.models import RightsChange
 from verification.models.rights import Growth, RightsDecision
 from verification.selectors.rights_changes import (
@@ -137,7 +137,7 @@ class RightsChangeAdmin(ReadOnlyAdmin[RightsChange]):
         try:
             return self._requested(request, account)
         except ServiceError as error:
-            return self._form(request, account, str(error), status_of(error))
+            return self._form(request, account, sentence_of(error), status_of(error))
 
     @requires_fresh_login
     def decide_view(self, request: HttpRequest, change_id: UUID) -> HttpResponse:
@@ -234,7 +234,7 @@ class RightsChangeAdmin(ReadOnlyAdmin[RightsChange]):
             "refusal",
             _("That was not done"),
             status=status_of(error),
-            sentence=str(error),
+            sentence=sentence_of(error),
             back=_address(change_id),
         )
 

@@ -6,13 +6,14 @@ from decimal import Decimal
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from verification.admin.fragments import figure
 from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
 from verification.models import VerificationAttempt
 from verification.models.attempt import threshold_column
 
-LABELS = {"ref1": "Reference image 1", "ref2": "Reference image 2", "idcard": "ID card"}
+LABELS = {"ref1": _("Reference image 1"), "ref2": _("Reference image 2"), "idcard": _("ID card")}
 PERCENT = Decimal(100)
 ONE = Decimal(1)
 
@@ -106,7 +107,7 @@ def _comparison(attempt: VerificationAttempt, name: str) -> Comparison:
     confidence = getattr(attempt, f"{name}_confidence")
     found = ((rate, getattr(attempt, threshold_column(name, rate))) for rate in THRESHOLD_NAMES)
     return Comparison(
-        LABELS[name],
+        str(LABELS[name]),
         confidence,
         tuple(
             Threshold(rate, value, None if confidence is None else confidence >= value)

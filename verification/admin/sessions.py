@@ -9,11 +9,23 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from verification.admin.attempts import attempt_rows
 from verification.admin.facts import Fact, opaque_members
 from verification.admin.filters import SessionFilterForm
-from verification.admin.fragments import brief_moment, code, figure, moment, pill, plain, text
+from verification.admin.fragments import (
+    brief_moment,
+    code,
+    figure,
+    moment,
+    number_as_heading,
+    number_or_none,
+    pill,
+    plain,
+    text,
+)
 from verification.admin.listing import list_rows, way_back
 from verification.admin.pills import outcome_pill, state_pill
 from verification.admin.readonly import ReadOnlyAdmin
@@ -39,7 +51,7 @@ def _row(session: VerificationSession) -> SessionRow:
     return SessionRow(
         address=reverse("admin:verification_verificationsession_change", args=[session.pk]),
         when=brief_moment(session.created_at),
-        biz_no=text(session.biz_no, absent=SafeString("no business number")),
+        biz_no=number_or_none(session.biz_no),
         subject=text(session.subject) if session.subject else None,
         client=text(session.client.name),
         liveness_type=code(session.liveness_type),
@@ -53,21 +65,21 @@ def _use(session: VerificationSession) -> SafeString:
     for attempt in session.attempts.all():
         return outcome_pill(attempt) or state_pill(attempt)
     if session.expires_at <= timezone.now():
-        return pill("Expired unused", tone="quiet", shape="dash")
-    return pill("Open", tone="busy", shape="clock")
+        return pill(_("Expired unused"), tone="quiet", shape="dash")
+    return pill(pgettext("a session", "Open"), tone="busy", shape="clock")
 
 
 def _facts(session: VerificationSession) -> list[Fact]:
     return [
-        Fact("Business number", text(session.biz_no)),
-        Fact("Subject", text(session.subject)),
-        Fact("Liveness type", code(session.liveness_type)),
-        Fact("Region", code(session.region)),
-        Fact("Opened", moment(session.created_at)),
-        Fact("Token valid until", moment(session.expires_at)),
-        Fact("Time used by FaceID", figure(session.time_used_ms, "ms")),
-        Fact("Request ID", code(session.request_id)),
-        Fact("Session ID", code(str(session.pk))),
+        Fact(_("Business number"), text(session.biz_no)),
+        Fact(_("Subject"), text(session.subject)),
+        Fact(_("Liveness type"), code(session.liveness_type)),
+        Fact(_("Region"), code(session.region)),
+        Fact(_("Opened"), moment(session.created_at)),
+        Fact(_("Token valid until"), moment(session.expires_at)),
+        Fact(_("Time used by FaceID"), figure(session.time_used_ms, _("ms"))),
+        Fact(_("Request ID"), code(session.request_id)),
+        Fact(_("Session ID"), code(str(session.pk))),
     ]
 
 
@@ -87,7 +99,7 @@ class SessionAdmin(ReadOnlyAdmin[VerificationSession]):
         return self.page(
             request,
             "session_list",
-            "Sessions",
+            _("Sessions"),
             status=200 if form.is_valid() else 400,
             form=form,
             listing=listing,
@@ -103,7 +115,7 @@ class SessionAdmin(ReadOnlyAdmin[VerificationSession]):
             "session",
             plain(str(session)),
             session=session,
-            heading=text(session.biz_no, absent=SafeString("No business number")),
+            heading=number_as_heading(session.biz_no),
             created=moment(session.created_at),
             client_name=text(session.client.name),
             use=_use(session),

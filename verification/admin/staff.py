@@ -11,10 +11,17 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
 
+from verification.admin.fragments import moment, text
+from verification.admin.permission_names import NamesPermissions, label_of
 from verification.admin.reauth import requires_fresh_login
+from verification.conf import get_conf
 from verification.selectors.rights_changes import is_sealed
+from verification.services.second_factor import standing
 
 ACCOUNT_LOOKUPS = frozenset(
     {"is_staff__exact", "is_superuser__exact", "is_active__exact", "groups__id__exact"}
@@ -31,6 +38,12 @@ if TYPE_CHECKING:
 else:
     _Accounts = UserAdmin
     _AccountForm = UserChangeForm
+
+MISSING = (
+    gettext_noop("After you’ve created a user, you’ll be able to edit more user options."),  # noqa: RUF001
+    gettext_noop("Breadcrumbs"),
+)
+"""What the stock pages say, and Django has not in every language that we have."""
 
 for _model in (User, Group):
     if admin.site.is_registered(_model):
@@ -67,7 +80,7 @@ class AccountForm(_AccountForm):
 
 
 @admin.register(User)
-class StaffAdmin(_Accounts):
+class StaffAdmin(NamesPermissions, _Accounts):
     """Accounts: made, changed and switched off, but never deleted, because records name them."""
 
     form = AccountForm
@@ -76,6 +89,23 @@ class StaffAdmin(_Accounts):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
         """Allow the filters of the list and nothing else."""
         return lookup in ACCOUNT_LOOKUPS
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Add how the second factor stands, with the way to its reset."""
+        shown = super().get_fieldsets(request, obj)
+        if obj is None or not get_conf().second_factor:
+            return shown
+        return (*shown, (_("Second factor"), {"fields": ("second_factor",)}))
+
+    @admin.display(description=gettext_lazy("Second factor"))
+    def second_factor(self, person: User) -> SafeString:
+        """Say since when somebody has one; the reset is a page of its own."""
+        stands = standing(person)
+        if stands is None:
+            return text(None)
+        since = moment(stands.confirmed_at)
+        address = reverse("admin:verification_factor_reset", args=[person.pk])
+        return format_html('{} <a href="{}">{}</a>', since, address, _("Reset it"))
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Leave superusers to superusers: their password would be the way to every right."""
@@ -88,7 +118,7 @@ class StaffAdmin(_Accounts):
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Keep everyone but superusers from giving themselves, or anyone, more than a role."""
-        fixed = tuple(super().get_readonly_fields(request, obj))
+        fixed = (*super().get_readonly_fields(request, obj), "second_factor")
         if _is_superuser(request):
             return fixed
         is_own = obj is not None and obj.pk == request.user.pk
@@ -145,7 +175,7 @@ class StaffAdmin(_Accounts):
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin):
+class RoleAdmin(NamesPermissions, GroupAdmin):
     """Roles: what they include is read by administrators and changed by superusers.
 
     Once rights take two people, nobody changes it: what a role includes comes with the version.
@@ -159,9 +189,54 @@ class RoleAdmin(GroupAdmin):
         """Change none where the database would refuse it."""
         return super().has_change_permission(request, obj) and not is_sealed()
 
+    readonly_fields = ("permitted",)
+
+    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> tuple[str, ...]:
+        """Show what a role includes in the reader's language to who cannot choose it."""
+        may = self.has_change_permission(request, obj) if obj else True
+        return ("name", "permissions" if may else "permitted")
+
+    @admin.display(description=gettext_lazy("Permissions"))
+    def permitted(self, role: Group) -> SafeString:
+        """Return the permissions of a role, one in a line."""
+        found = role.permissions.select_related("content_type")
+        return format_html_join(SafeString("<br>"), "{}", ((label_of(each),) for each in found))
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
         """Allow no filter: the list has none."""
         return False
+
+    @requires_fresh_login
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """List roles; its one action deletes some."""
+        return super().changelist_view(request, extra_context)
+
+    @requires_fresh_login
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Make a role."""
+        return super().add_view(request, form_url, extra_context)
+
+    @requires_fresh_login
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Change what a role includes."""
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    @requires_fresh_login
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Delete a role."""
+        return super().delete_view(request, object_id, extra_context)
 
 
 def _is_superuser(request: HttpRequest) -> bool:

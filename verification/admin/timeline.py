@@ -4,21 +4,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from verification.admin.fragments import moment
+from verification.admin.numbers import localised
 from verification.lifecycle import SETTLED, State
 from verification.models import VerificationAttempt
 
 SETTLED_LABELS = {
-    State.ANSWERED: "FaceID answered",
-    State.REJECTED: "FaceID refused",
-    State.IN_DOUBT: "Found in doubt",
-    State.CLOSED: "Found in doubt",
+    State.ANSWERED: gettext_noop("FaceID answered"),
+    State.REJECTED: gettext_noop("FaceID refused"),
+    State.IN_DOUBT: gettext_noop("Found in doubt"),
+    State.CLOSED: gettext_noop("Found in doubt"),
 }
 RECONCILED_LABELS = {
-    State.ANSWERED: "Reconciled: the answer was found",
-    State.CLOSED: "Reconciled: closed without an answer",
+    State.ANSWERED: gettext_noop("Reconciled: the answer was found"),
+    State.CLOSED: gettext_noop("Reconciled: closed without an answer"),
 }
+ANSWER, RECONCILED = gettext_noop("Answer"), gettext_noop("Reconciled")
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 
 
@@ -44,16 +48,23 @@ def timeline_of(attempt: VerificationAttempt) -> tuple[Step, ...]:
 
 def _moments(attempt: VerificationAttempt) -> list[tuple[str, datetime | None]]:
     state = State(attempt.state)
-    again = f" (send {attempt.send_no})" if attempt.send_no > 1 else ""
-    moments: list[tuple[str, datetime | None]] = [("Accepted from the client", attempt.created_at)]
+    moments: list[tuple[str, datetime | None]] = [
+        (_("Accepted from the client"), attempt.created_at)
+    ]
     if attempt.sent_at or state in {State.ACCEPTED, State.SENDING}:
-        moments.append((f"Sent to FaceID{again}", attempt.sent_at))
+        moments.append((_sending(attempt.send_no), attempt.sent_at))
     if state in SETTLED or state in {State.ACCEPTED, State.SENDING}:
         found = state if not attempt.reconciled_at else State.IN_DOUBT
-        moments.append((SETTLED_LABELS.get(found, "Answer"), attempt.settled_at))
+        moments.append((_(SETTLED_LABELS.get(found, ANSWER)), attempt.settled_at))
     if attempt.reconciled_at:
-        moments.append((RECONCILED_LABELS.get(state, "Reconciled"), attempt.reconciled_at))
+        moments.append((_(RECONCILED_LABELS.get(state, RECONCILED)), attempt.reconciled_at))
     return moments
+
+
+def _sending(send_no: int) -> str:
+    if send_no > 1:
+        return _("Sent to FaceID (send %(n)d)") % {"n": send_no}
+    return _("Sent to FaceID")
 
 
 def _between(earlier: datetime | None, later: datetime | None) -> str | None:
@@ -67,11 +78,13 @@ def duration(span: timedelta) -> str:
     seconds = span.total_seconds()
     whole = round(seconds)
     if seconds < 1:
-        return f"{round(seconds * 1000)} ms"
+        return _("%(n)d ms") % {"n": round(seconds * 1000)}
     if whole < MINUTE_S:
-        return f"{seconds:.2f} s"
+        return _("%(n)s s") % {"n": localised(f"{seconds:.2f}")}
     if whole < HOUR_S:
-        return f"{whole // MINUTE_S} min {whole % MINUTE_S} s"
+        return _("%(m)d min %(s)d s") % {"m": whole // MINUTE_S, "s": whole % MINUTE_S}
     if whole < DAY_S:
-        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
-    return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
+        hours, rest = divmod(whole, HOUR_S)
+        return _("%(h)d h %(m)d min") % {"h": hours, "m": rest // MINUTE_S}
+    days, rest = divmod(whole, DAY_S)
+    return _("%(d)d d %(h)d h") % {"d": days, "h": rest // HOUR_S}

@@ -51,7 +51,7 @@ def _answered(attempt: VerificationAttempt) -> Verdict:
         said=joined([code(str(attempt.result_code)), code(attempt.result_message)]),
         meaning=None
         if pair in SAID_BY_OUTCOME
-        else wording.MEANINGS.get(pair, wording.UNLISTED_PAIR),
+        else gettext(wording.MEANINGS.get(pair, wording.UNLISTED_PAIR)),
         caution=gettext(wording.ATTACK_BESIDE_COMPARISON) if contradicts else None,
         next_step=None,
     )
@@ -83,4 +83,4 @@ def _cause(attempt: VerificationAttempt) -> str | None:
         return None
     # A closed attempt keeps the error that had left it in doubt.
     state = State.IN_DOUBT if attempt.state == State.CLOSED else attempt.state
-    return wording.CAUSES.get((state, attempt.error_code), wording.UNLISTED_ERROR)
+    return gettext(wording.CAUSES.get((state, attempt.error_code), wording.UNLISTED_ERROR))

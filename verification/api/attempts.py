@@ -13,7 +13,6 @@ from verification.api import schema
 from verification.api.attempt_json import attempt_json
 from verification.api.body import received_body
 from verification.api.endpoint import Endpoint, calling_client, json_response
-from verification.api.export_slots import EXPORTS, ExportStream
 from verification.api.filters import (
     PAGE_PARAMETERS,
     READERS,
@@ -32,6 +31,8 @@ from verification.models.client import Scope
 from verification.selectors.attempts import AttemptQuery, find_attempt, list_page, newest_places
 from verification.selectors.export_columns import COLUMNS
 from verification.selectors.exports import Blocks, attempts_csv
+from verification.services.errors import ExportsBusyError
+from verification.services.export_slots import EXPORTS, ExportStream
 from verification.services.exporting import ExportRecord, record_export
 from verification.services.runtime import get_runtime
 from verification.services.submission import Submitted, submit
@@ -102,6 +103,9 @@ class AttemptDetail(Endpoint):
         return json_response(attempt_json(attempt, newest_places([attempt_id]).get(attempt_id)))
 
 
+EXPORT_RETRY_AFTER_S = 5.0
+
+
 class AttemptExport(Endpoint):
     """Attempts as CSV."""
 
@@ -141,7 +145,10 @@ def recorded_export(query: AttemptQuery, client: ApiClient) -> tuple[ExportRecor
         recorded.append(record)
         return attempts_csv(query)
 
-    stream = EXPORTS.stream(start)
+    try:
+        stream = EXPORTS.stream(start)
+    except ExportsBusyError as error:
+        raise Problem(error.code, str(error), retry_after_s=EXPORT_RETRY_AFTER_S) from error
     return recorded[0], stream
 
 

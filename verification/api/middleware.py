@@ -7,6 +7,7 @@ from uuid import uuid4
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import translation
 
 from verification.api.problems import Problem, problem_of, problem_of_status, problem_response
 from verification.api.vendor import vendor_problem_response
@@ -43,11 +44,17 @@ class ProblemMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer; errors of inner middlewares arrive here as HTML and leave as JSON."""
-        response = _refused_host(request) or self._get_response(request)
+        response = _refused_host(request) or self._answer(request)
         if response.status_code >= FIRST_ERROR and _is_html_for_machine(request, response):
             response = _as_problem(request, response)
         response.headers["X-Request-Id"] = request_id(request)
         return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        if not MACHINE_PATHS.match(request.path_info):
+            return self._get_response(request)
+        with translation.override("en"):  # whatever language the site has
+            return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer what a view let through, before the framework logs its text."""

@@ -30,14 +30,14 @@ INCLUDED = {
     "approver": (
         *READ_RECORDS, "request_erasure", "reveal_evidence", "work_review", "assign_review",
         "decide_erasure", "decide_policy", "reopen_review", "second_review", "decide_rights",
-        "view_rightschange",
+        "view_rightschange", "export_attempts", "view_exportrequest", "decide_export",
     ),
-    "auditor": (*READ_RECORDS, "view_rightschange"),
+    "auditor": (*READ_RECORDS, "view_rightschange", "export_attempts", "view_exportrequest", "view_logins"),
     "engineer": READ_OPERATION,
     "administrator": (
         *READ_DECISIONS, "add_user", "assign_review", "break_glass", "change_user",
         "decide_policy", "propose_policy", "view_group", "view_user", "request_rights",
-        "decide_rights", "view_rightschange",
+        "decide_rights", "view_rightschange", "view_exportrequest", "decide_export", "view_logins",
     ),
 }
 """What each role may include; another list takes another migration."""

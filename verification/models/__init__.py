@@ -4,6 +4,7 @@ from verification.models.attempt import VerificationAttempt
 from verification.models.client import ApiClient, ApiKey, SpentSign
 from verification.models.erasure import Erasure
 from verification.models.evidence import Evidence, EvidenceKey
+from verification.models.export import Export, ExportRequest
 from verification.models.ledger import (
     LedgerCheckpoint,
     LedgerCosignature,
@@ -12,12 +13,13 @@ from verification.models.ledger import (
     LedgerVerification,
     StagedEntry,
 )
+from verification.models.login import LoginMinute, LoginTry, RecoveryCode, SecondFactor
 from verification.models.policy import PolicyReplay, ReviewPolicy
 from verification.models.preference import Preference
 from verification.models.reveal import Reveal
 from verification.models.review import Mention, Review, ReviewStep, SavedFilter
 from verification.models.rights import RightsChange, RightsSeal
-from verification.models.rollup import Rollup, RollupPosition
+from verification.models.rollup import Rollup, RollupDay, RollupMinute, RollupPosition
 from verification.models.session import VerificationSession
 
 __all__ = [
@@ -26,14 +28,19 @@ __all__ = [
     "Erasure",
     "Evidence",
     "EvidenceKey",
+    "Export",
+    "ExportRequest",
     "LedgerCheckpoint",
     "LedgerCosignature",
     "LedgerEntry",
     "LedgerNode",
     "LedgerVerification",
+    "LoginMinute",
+    "LoginTry",
     "Mention",
     "PolicyReplay",
     "Preference",
+    "RecoveryCode",
     "Reveal",
     "Review",
     "ReviewPolicy",
@@ -41,8 +48,11 @@ __all__ = [
     "RightsChange",
     "RightsSeal",
     "Rollup",
+    "RollupDay",
+    "RollupMinute",
     "RollupPosition",
     "SavedFilter",
+    "SecondFactor",
     "SpentSign",
     "StagedEntry",
     "VerificationAttempt",

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Length
+from django.utils.translation import gettext_lazy as _
 
 from verification.faceid.contract import COMPARISON_NAMES, MAX_REQUEST_BYTES, THRESHOLD_NAMES
 from verification.lifecycle import OPEN, SETTLED, State
@@ -132,8 +133,9 @@ class VerificationAttempt(models.Model):
     class Meta:
         """Newest first; the constraints are the last belt under the services."""
 
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
         db_table = "verification_attempt"
-        verbose_name = "attempt"
         ordering = ("-created_at", "-id")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(name="attempt_token_once", fields=["client", "token_digest"]),
@@ -203,6 +205,12 @@ class VerificationAttempt(models.Model):
             ),
             models.Index(
                 name="attempt_attack", fields=["created_at", "id"], condition=Q(is_attack=True)
+            ),
+            # Few attempts have an error.
+            models.Index(
+                name="attempt_error",
+                fields=["error_code", "created_at", "id"],
+                condition=Q(error_code__isnull=False),
             ),
             # Nearly every attempt is approved: this serves the others.
             models.Index(

@@ -5,16 +5,17 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class Scope(models.TextChoices):
     """What a client may do."""
 
-    SESSIONS_WRITE = "sessions:write", "open sessions"
-    ATTEMPTS_WRITE = "attempts:write", "submit attempts"
-    ATTEMPTS_READ = "attempts:read", "read its attempts"
-    ATTEMPTS_EXPORT = "attempts:export", "export its attempts"
-    LEDGER_READ = "ledger:read", "read the log and prove its attempts"
+    SESSIONS_WRITE = "sessions:write", _("open sessions")
+    ATTEMPTS_WRITE = "attempts:write", _("submit attempts")
+    ATTEMPTS_READ = "attempts:read", _("read its attempts")
+    ATTEMPTS_EXPORT = "attempts:export", _("export its attempts")
+    LEDGER_READ = "ledger:read", _("read the log and prove its attempts")
 
 
 class ApiClient(models.Model):
@@ -29,8 +30,9 @@ class ApiClient(models.Model):
     class Meta:
         """Known scopes only."""
 
+        verbose_name = _("API client")
+        verbose_name_plural = _("API clients")
         db_table = "verification_client"
-        verbose_name = "API client"
         ordering = ("name",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
@@ -55,8 +57,8 @@ class ApiKey(models.Model):
     class Kind(models.TextChoices):
         """How the caller proves who it is."""
 
-        BEARER = "bearer", "bearer key"
-        SIGN = "sign", "FaceID key pair"
+        BEARER = "bearer", _("bearer key")
+        SIGN = "sign", _("FaceID key pair")
 
     id = models.UUIDField(primary_key=True, editable=False)
     client = models.ForeignKey(ApiClient, on_delete=models.PROTECT, related_name="keys")
@@ -72,8 +74,9 @@ class ApiKey(models.Model):
     class Meta:
         """Each kind carries its own secret and no other."""
 
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
         db_table = "verification_api_key"
-        verbose_name = "API key"
         ordering = ("-created_at",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
@@ -108,6 +111,8 @@ class SpentSign(models.Model):
     class Meta:
         """A signature is spent once."""
 
+        verbose_name = _("spent sign")
+        verbose_name_plural = _("spent signs")
         db_table = "verification_spent_sign"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(name="sign_spent_once", fields=["key", "digest"]),

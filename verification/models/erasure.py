@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from verification.models.attempt import VerificationAttempt
 
@@ -17,11 +18,11 @@ ERASED = "evidence.erased"
 class LegalBasis(models.TextChoices):
     """Why evidence must go."""
 
-    SUBJECT_REQUEST = "subject_request", "Request of the person (right to erasure)"
-    CONSENT_WITHDRAWN = "consent_withdrawn", "Consent withdrawn"
-    RETENTION_ENDED = "retention_ended", "Retention period ended"
-    UNLAWFUL = "unlawful", "Collected without a legal basis"
-    AUTHORITY = "authority", "Order of an authority"
+    SUBJECT_REQUEST = "subject_request", _("Request of the person (right to erasure)")
+    CONSENT_WITHDRAWN = "consent_withdrawn", _("Consent withdrawn")
+    RETENTION_ENDED = "retention_ended", _("Retention period ended")
+    UNLAWFUL = "unlawful", _("Collected without a legal basis")
+    AUTHORITY = "authority", _("Order of an authority")
 
 
 class Decision(models.TextChoices):
@@ -53,6 +54,8 @@ class Erasure(models.Model):
     class Meta:
         """Four eyes, in the database: nobody decides on their own request, superusers included."""
 
+        verbose_name = _("erasure")
+        verbose_name_plural = _("erasures")
         db_table = "verification_erasure"
         ordering = ("-requested_at", "-id")
         permissions = (

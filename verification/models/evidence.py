@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Length
+from django.utils.translation import gettext_lazy as _
 
 from verification.models.attempt import VerificationAttempt
 
@@ -27,6 +28,8 @@ class EvidenceKey(models.Model):
     class Meta:
         """A key is there or erased, never neither; found by the key it is wrapped under."""
 
+        verbose_name = _("evidence key")
+        verbose_name_plural = _("evidence keys")
         db_table = "verification_evidence_key"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
@@ -67,8 +70,9 @@ class Evidence(models.Model):
     class Meta:
         """One item of a kind per attempt; what is stored is an envelope, never plaintext."""
 
+        verbose_name = _("evidence")
+        verbose_name_plural = _("evidence")
         db_table = "verification_evidence"
-        verbose_name_plural = "evidence"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(name="evidence_kind_once", fields=["attempt", "kind"]),
             models.CheckConstraint(

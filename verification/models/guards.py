@@ -31,6 +31,8 @@ STEPPING = (
     "verification_review",
     "verification_review_policy",
     "verification_rights_change",
+    "verification_export_request",
+    "verification_export",
 )
 """Tables whose rows change in known steps, each column written once."""
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Length, Now
+from django.utils.translation import gettext_lazy as _
 
 models.BinaryField.register_lookup(Length)
 
@@ -25,6 +26,8 @@ class StagedEntry(models.Model):
     class Meta:
         """Taken in the order of `no`."""
 
+        verbose_name = _("staged entry")
+        verbose_name_plural = _("staged entries")
         db_table = "verification_ledger_stage"
         ordering = ("no",)
 
@@ -47,9 +50,9 @@ class LedgerEntry(models.Model):
     class Meta:
         """Found by attempt and by kind."""
 
+        verbose_name = _("log entry")
+        verbose_name_plural = _("log entries")
         db_table = "verification_ledger_entry"
-        verbose_name = "log entry"
-        verbose_name_plural = "log entries"
         ordering = ("-index",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
@@ -64,6 +67,11 @@ class LedgerEntry(models.Model):
                 condition=Q(attempt_id__isnull=False),
             ),
             models.Index(name="ledger_entry_kind", fields=["kind", "index"]),
+            models.Index(
+                name="ledger_entry_staff",
+                fields=["index"],
+                condition=Q(kind__startswith="staff."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -82,6 +90,8 @@ class LedgerNode(models.Model):
     class Meta:
         """One hash for each place."""
 
+        verbose_name = _("ledger node")
+        verbose_name_plural = _("ledger nodes")
         db_table = "verification_ledger_node"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
@@ -106,8 +116,9 @@ class LedgerCheckpoint(models.Model):
     class Meta:
         """One for each size."""
 
+        verbose_name = _("checkpoint")
+        verbose_name_plural = _("checkpoints")
         db_table = "verification_ledger_checkpoint"
-        verbose_name = "checkpoint"
         ordering = ("-size",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
@@ -133,6 +144,8 @@ class LedgerCosignature(models.Model):
     class Meta:
         """One for each witness and checkpoint."""
 
+        verbose_name = _("ledger cosignature")
+        verbose_name_plural = _("ledger cosignatures")
         db_table = "verification_ledger_cosignature"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(name="ledger_cosigned_once", fields=["checkpoint", "witness"]),
@@ -163,6 +176,8 @@ class LedgerVerification(models.Model):
     class Meta:
         """Newest first."""
 
+        verbose_name = _("ledger verification")
+        verbose_name_plural = _("ledger verifications")
         db_table = "verification_ledger_verification"
         ordering = ("-finished_at",)
         constraints: ClassVar[list[models.BaseConstraint]] = [

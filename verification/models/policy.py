@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 POLICY_PROPOSED = "policy.proposed"
 POLICY_ACTIVATED = "policy.activated"
@@ -49,8 +50,9 @@ class ReviewPolicy(models.Model):
     class Meta:
         """Four eyes, in the database; exactly one version can be in force."""
 
+        verbose_name = _("policy version")
+        verbose_name_plural = _("policy versions")
         db_table = "verification_review_policy"
-        verbose_name = "policy version"
         ordering = ("-version",)
         permissions = (
             ("propose_policy", "Can propose a version of the review policy"),
@@ -131,8 +133,9 @@ class PolicyReplay(models.Model):
     class Meta:
         """Those that have not ended are few."""
 
+        verbose_name = _("what-if")
+        verbose_name_plural = _("what-ifs")
         db_table = "verification_policy_replay"
-        verbose_name = "what-if"
         ordering = ("-asked_at", "-id")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(

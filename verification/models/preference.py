@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Preference(models.Model):
@@ -16,6 +17,8 @@ class Preference(models.Model):
     class Meta:
         """One row for each person who has chosen something."""
 
+        verbose_name = _("preference")
+        verbose_name_plural = _("preferences")
         db_table = "verification_preference"
 
     def __str__(self) -> str:

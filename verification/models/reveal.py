@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from verification.models.attempt import VerificationAttempt
 from verification.models.evidence import Evidence
@@ -17,11 +18,11 @@ REVEAL_REFUSED = "evidence.reveal_refused"
 class Purpose(models.TextChoices):
     """Why biometric data is looked at; the reason says the rest."""
 
-    REVIEW = "review", "Review of the attempt"
-    FRAUD = "fraud", "Investigation of fraud"
-    DISPUTE = "dispute", "Complaint or dispute of the person"
-    AUDIT = "audit", "Audit or authority"
-    SUBJECT_ACCESS = "subject_access", "Request of the person for their data"
+    REVIEW = "review", _("Review of the attempt")
+    FRAUD = "fraud", _("Investigation of fraud")
+    DISPUTE = "dispute", _("Complaint or dispute of the person")
+    AUDIT = "audit", _("Audit or authority")
+    SUBJECT_ACCESS = "subject_access", _("Request of the person for their data")
 
 
 class Reveal(models.Model):
@@ -44,6 +45,8 @@ class Reveal(models.Model):
     class Meta:
         """Newest first; `reveal_evidence` is the permission that a reveal needs."""
 
+        verbose_name = _("reveal")
+        verbose_name_plural = _("reveals")
         db_table = "verification_reveal"
         ordering = ("-revealed_at", "-id")
         permissions = (("reveal_evidence", "Can reveal evidence, on record"),)

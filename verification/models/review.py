@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from verification.models.attempt import VerificationAttempt
 from verification.models.client import ApiClient
@@ -81,6 +82,8 @@ class Review(models.Model):
     class Meta:
         """Four eyes, in the database: triggers check that both people may do what they do."""
 
+        verbose_name = _("review")
+        verbose_name_plural = _("reviews")
         db_table = "verification_review"
         ordering = ("priority", "due_at", "attempt_id")
         permissions = (
@@ -156,13 +159,17 @@ class Review(models.Model):
             models.Index(
                 name="review_due",
                 fields=["due_at"],
-                include=["attempt", "state", "snoozed_until", "leased_by", "assignee"],
+                include=[
+                    *("attempt", "state", "snoozed_until", "leased_by", "assignee"),
+                    *("opened_at", "client"),
+                ],
                 condition=~Q(state="decided"),
             ),
             models.Index(name="review_glass", fields=["round"], condition=Q(glass_broken=True)),
             models.Index(
                 name="review_decided",
                 fields=["decided_at", "attempt"],
+                include=["opened_at", "due_at", "client", "proposed_by", "state"],
                 condition=Q(state="decided"),
             ),
             models.Index(
@@ -205,11 +212,14 @@ class ReviewStep(models.Model):
     class Meta:
         """In the order in which they happened."""
 
+        verbose_name = _("review step")
+        verbose_name_plural = _("review steps")
         db_table = "verification_review_step"
         ordering = ("at", "id")
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="review_step_review", fields=["review", "id"]),
             models.Index(name="review_step_by", fields=["by", "at"]),
+            models.Index(name="review_step_at", fields=["at"], include=["kind", "by", "review"]),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
@@ -232,6 +242,8 @@ class Mention(models.Model):
     class Meta:
         """Once for each note and person."""
 
+        verbose_name = _("mention")
+        verbose_name_plural = _("mentions")
         db_table = "verification_mention"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(name="mention_once", fields=["step", "person"]),
@@ -259,6 +271,8 @@ class SavedFilter(models.Model):
     class Meta:
         """In the order of their names."""
 
+        verbose_name = _("saved filter")
+        verbose_name_plural = _("saved filters")
         db_table = "verification_saved_filter"
         ordering = ("name",)
         constraints: ClassVar[list[models.BaseConstraint]] = [

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 RIGHTS_REQUESTED = "rights.requested"
 RIGHTS_APPROVED = "rights.approved"
@@ -29,7 +30,7 @@ class Growth(models.TextChoices):
 class RightsDecision(models.TextChoices):
     """What came of it."""
 
-    APPROVED = "approved", _("approved")
+    APPROVED = "approved", pgettext_lazy("a request", "approved")
     REFUSED = "refused", _("refused")
     WITHDRAWN = "withdrawn", _("withdrawn")
 
@@ -69,6 +70,7 @@ class RightsChange(models.Model):
 
         db_table = "verification_rights_change"
         verbose_name = _("change of rights")
+        verbose_name_plural = _("changes of rights")
         ordering = ("-requested_at", "-id")
         permissions = (
             ("request_rights", "Can ask for rights for somebody"),
@@ -144,6 +146,8 @@ class RightsSeal(models.Model):
         """One row at most."""
 
         db_table = "verification_rights_seal"
+        verbose_name = _("seal of rights")
+        verbose_name_plural = _("seals of rights")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(name="rights_seal_once", condition=Q(id=1)),
         ]

@@ -1,8 +1,9 @@
-"""Figures for the dashboard, counted by the worker: one row for each hour, client and member."""
+"""Figures for the dashboard, counted by the worker: a row for each time, client and member."""
 
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from verification.models.client import ApiClient
 
@@ -23,30 +24,90 @@ class Figure(models.TextChoices):
     LATENCY = "latency", "upper end of the time the vendor used, in ms"
 
 
-class Rollup(models.Model):
-    """How many attempts of an hour (by `created_at`, UTC), client and region had a value."""
+LATENCY_MS = (250, 500, 750, 1000, 1250, 1500, 2000, 2500, 3000, 4000, 6000, 10_000, 15_000, 25_000)
+"""Upper ends of the buckets of the time that the vendor took as we saw it; the last one is open."""
 
-    hour = models.DateTimeField()
-    client = models.ForeignKey(ApiClient, on_delete=models.PROTECT, related_name="+")
+
+class RollupColumns(models.Model):
+    """How many attempts of a client and region had a value; the time is that of `created_at`."""
+
+    client = models.ForeignKey(
+        ApiClient, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     region = models.CharField(max_length=16)
     figure = models.CharField(max_length=10, choices=Figure.choices)
     member = models.CharField(max_length=200)
     count = models.BigIntegerField()
 
     class Meta:
-        """One row for each value."""
+        """No table of its own."""
 
-        db_table = "verification_rollup"
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                name="rollup_once", fields=["figure", "hour", "client", "region", "member"]
-            ),
-        ]
-        indexes: ClassVar[list[models.Index]] = [models.Index(name="rollup_hour", fields=["hour"])]
+        abstract = True
 
     def __str__(self) -> str:
         """Return what was counted."""
         return f"{self.figure} {self.member}"
+
+
+class RollupMinute(RollupColumns):
+    """Counts of a minute of the last days, so that a busy hour need not be counted as a whole.
+
+    Of an hour and client that has any minute here, all minutes with attempts are here.
+    """
+
+    minute = models.DateTimeField()
+
+    class Meta:
+        """One row for each value."""
+
+        db_table = "verification_rollup_minute"
+        verbose_name = _("rollup of a minute")
+        verbose_name_plural = _("rollups of minutes")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                name="rollup_minute_once", fields=["minute", "client", "region", "figure", "member"]
+            ),
+        ]
+
+
+class Rollup(RollupColumns):
+    """Counts of an hour of UTC. The index holds all that a page reads."""
+
+    hour = models.DateTimeField()
+
+    class Meta:
+        """One row for each value."""
+
+        verbose_name = _("rollup")
+        verbose_name_plural = _("rollups")
+        db_table = "verification_rollup"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                name="rollup_once",
+                fields=["hour", "figure", "client", "region", "member"],
+                include=["count"],
+            ),
+        ]
+
+
+class RollupDay(RollupColumns):
+    """Sums of the hours of a day of UTC, which is its midnight."""
+
+    day = models.DateTimeField()
+
+    class Meta:
+        """One row for each value."""
+
+        db_table = "verification_rollup_day"
+        verbose_name = _("rollup of a day")
+        verbose_name_plural = _("rollups of days")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                name="rollup_day_once",
+                fields=["day", "figure", "client", "region", "member"],
+                include=["count"],
+            ),
+        ]
 
 
 class RollupPosition(models.Model):
@@ -59,6 +120,8 @@ class RollupPosition(models.Model):
     class Meta:
         """One row."""
 
+        verbose_name = _("rollup position")
+        verbose_name_plural = _("rollup positions")
         db_table = "verification_rollup_position"
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from verification.models.client import ApiClient
 from verification.models.fields import ExactJSONField
@@ -30,8 +31,9 @@ class VerificationSession(models.Model):
     class Meta:
         """Found by token digest; listed by time."""
 
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
         db_table = "verification_session"
-        verbose_name = "session"
         ordering = ("-created_at", "-id")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # The digest leads: whose session a token is of is asked by the token alone.

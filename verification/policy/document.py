@@ -34,7 +34,20 @@ Member = TypeVar("Member", Verdict, Reason, Decision)
 
 
 class PolicyError(VerificationError):
-    """A document is not a policy; the text names the member and what is wrong with it."""
+    """A document is not a policy; the text names the member and what is wrong with it.
+
+    `sentence` is English, and `values` are what its places `%(name)s` hold.
+    """
+
+    def __init__(self, sentence: str, **values: object) -> None:
+        self.sentence = sentence
+        self.values = values
+        super().__init__(sentence % values if values else sentence)
+
+
+def gettext_noop(sentence: str) -> str:
+    """Mark a sentence for the catalogues, which we do not know: who shows it translates it."""
+    return sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +148,9 @@ def read_policy(raw: bytes) -> Policy:
     try:
         return make_policy(parse(raw))
     except CanonicalError as error:
-        raise PolicyError(f"the document is not canonical JSON: {error}") from error
+        raise PolicyError(
+            gettext_noop("the document is not canonical JSON: %(fault)s"), fault=str(error)
+        ) from error
 
 
 def write_document(document: Mapping[str, Json]) -> bytes:
@@ -144,14 +159,16 @@ def write_document(document: Mapping[str, Json]) -> bytes:
     try:
         return canonical(dict(document))
     except CanonicalError as error:
-        raise PolicyError(f"the document has no canonical form: {error}") from error
+        raise PolicyError(
+            gettext_noop("the document has no canonical form: %(fault)s"), fault=str(error)
+        ) from error
 
 
 def make_policy(document: Mapping[str, Json]) -> Policy:
     """Check every member of a document; none may be missing, none unknown. Raises PolicyError."""
     _same_names(document, {"schema", *Policy.__dataclass_fields__}, "the document")
     if document["schema"] != SCHEMA:
-        raise PolicyError(f"schema: only {SCHEMA} is known")
+        raise PolicyError(gettext_noop("schema: only %(schema)s is known"), schema=SCHEMA)
     outcomes = _object(document, "outcomes", {each.value for each in Outcome})
     states = _object(document, "states", {each.value for each in JUDGED_STATES})
     failures = _object(document, "failures", {"count", "hours"})
@@ -182,15 +199,19 @@ def make_policy(document: Mapping[str, Json]) -> Policy:
 
 def _same_names(given: Mapping[str, Json], due: Collection[str], place: str) -> None:
     if missing := sorted(set(due) - set(given)):
-        raise PolicyError(f"{place}: {', '.join(missing)} missing")
+        raise PolicyError(
+            gettext_noop("%(place)s: %(names)s missing"), place=place, names=", ".join(missing)
+        )
     if unknown := sorted(set(given) - set(due)):
-        raise PolicyError(f"{place}: {', '.join(unknown)} unknown")
+        raise PolicyError(
+            gettext_noop("%(place)s: %(names)s unknown"), place=place, names=", ".join(unknown)
+        )
 
 
 def _object(document: Mapping[str, Json], name: str, due: Collection[str]) -> Mapping[str, Json]:
     found = document[name]
     if not isinstance(found, Mapping):
-        raise PolicyError(f"{name}: an object is due")
+        raise PolicyError(gettext_noop("%(place)s: an object is due"), place=name)
     _same_names(found, due, name)
     return found
 
@@ -202,25 +223,35 @@ def _word(kind: type[Member], value: Json, place: str) -> Member:
 def _choice(value: Json, choices: Iterable[str], place: str) -> str:
     known = list(choices)
     if not isinstance(value, str) or value not in known:
-        raise PolicyError(f"{place}: one of {', '.join(known)} is due")
+        raise PolicyError(
+            gettext_noop("%(place)s: one of %(known)s is due"), place=place, known=", ".join(known)
+        )
     return value
 
 
 def _whole(value: Json, top: int, place: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= top:
-        raise PolicyError(f"{place}: a whole number from 1 to {top} is due")
+        raise PolicyError(
+            gettext_noop("%(place)s: a whole number from 1 to %(top)s is due"), place=place, top=top
+        )
     return value
 
 
 def _margin(value: Json) -> Decimal:
     if not isinstance(value, str) or not MARGIN.fullmatch(value) or Decimal(value) > HIGHEST:
-        raise PolicyError('margin: a text such as "2" or "1.5", from 0 to 100, is due')
+        raise PolicyError(
+            gettext_noop('margin: a text such as "2" or "1.5", from 0 to 100, is due')
+        )
     return Decimal(value)
 
 
 def _list(value: Json, place: str) -> list[Json]:
     if not isinstance(value, list) or len(value) > LONGEST_LIST:
-        raise PolicyError(f"{place}: a list of at most {LONGEST_LIST} is due")
+        raise PolicyError(
+            gettext_noop("%(place)s: a list of at most %(most)s is due"),
+            place=place,
+            most=LONGEST_LIST,
+        )
     return value
 
 
@@ -231,7 +262,11 @@ def _names(document: Mapping[str, Json], name: str) -> frozenset[str]:
 
 def _name(value: Json, place: str) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_NAME:
-        raise PolicyError(f"{place}: texts of 1 to {LONGEST_NAME} characters are due")
+        raise PolicyError(
+            gettext_noop("%(place)s: texts of 1 to %(most)s characters are due"),
+            place=place,
+            most=LONGEST_NAME,
+        )
     return value
 
 
@@ -245,13 +280,13 @@ Item = TypeVar("Item", bound=str)
 
 def _set(found: list[Item], place: str) -> frozenset[Item]:
     if len(set(found)) < len(found):
-        raise PolicyError(f"{place}: each may stand there once")
+        raise PolicyError(gettext_noop("%(place)s: each may stand there once"), place=place)
     return frozenset(found)
 
 
 def _priorities(value: Json) -> Mapping[Reason, Priority]:
     if not isinstance(value, Mapping):
-        raise PolicyError("priorities: an object is due")
+        raise PolicyError(gettext_noop("%(place)s: an object is due"), place="priorities")
     words = [each.name.lower() for each in Priority]
     return {
         _word(Reason, reason, "priorities"): Priority[
@@ -266,19 +301,23 @@ def _reason_codes(value: Json) -> tuple[ReasonCode, ...]:
     _set([each.code for each in codes], "reason_codes")
     explained = {decision for each in codes for decision in each.decisions}
     if missing := [each.value for each in Decision if each not in explained]:
-        raise PolicyError(f"reason_codes: none explains {', '.join(missing)}")
+        raise PolicyError(
+            gettext_noop("reason_codes: none explains %(names)s"), names=", ".join(missing)
+        )
     return codes
 
 
 def _reason_code(value: Json) -> ReasonCode:
     if not isinstance(value, Mapping):
-        raise PolicyError("reason_codes: objects are due")
+        raise PolicyError(gettext_noop("reason_codes: objects are due"))
     _same_names(value, {"code", "decisions", "label"}, "reason_codes")
     code = value["code"]
     if not isinstance(code, str) or not CODE.fullmatch(code):
-        raise PolicyError("reason_codes: a code is a-z, 0-9 and _, at most 40 characters")
+        raise PolicyError(
+            gettext_noop("reason_codes: a code is a-z, 0-9 and _, at most 40 characters")
+        )
     place = f"reason_codes.{code}"
     decisions = [_word(Decision, each, place) for each in _list(value["decisions"], place)]
     if not decisions:
-        raise PolicyError(f"{place}: it explains no decision")
+        raise PolicyError(gettext_noop("%(place)s: it explains no decision"), place=place)
     return ReasonCode(code, _name(value["label"], place), _set(decisions, place))

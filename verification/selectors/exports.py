@@ -19,6 +19,7 @@ from psycopg.waiting import Wait
 
 from verification.selectors.attempts import AttemptQuery, matching
 from verification.selectors.export_columns import COLUMNS, Column
+from verification.selectors.record import AttemptFilter, whole_attempts
 
 Blocks = Generator[bytes, None, None]
 
@@ -33,7 +34,7 @@ COPY = SQL("""
 """)
 
 
-def attempts_csv(query: AttemptQuery, *, block_bytes: int = BLOCK_BYTES) -> Blocks:
+def attempts_csv(query: AttemptQuery | AttemptFilter, *, block_bytes: int = BLOCK_BYTES) -> Blocks:
     """Return the attempts of a query as CSV, oldest first, in blocks of about `block_bytes`.
 
     The statement is running when this returns, so that a database that cannot answer fails here
@@ -54,13 +55,16 @@ def header(columns: Sequence[Column]) -> bytes:
     return ",".join(column.name for column in columns).encode() + b"\n"
 
 
-def copy_statement(query: AttemptQuery, columns: Sequence[Column] = COLUMNS) -> Composed | None:
+def copy_statement(
+    query: AttemptQuery | AttemptFilter, columns: Sequence[Column] = COLUMNS
+) -> Composed | None:
     """Return the COPY, each filter value in it as a quoted literal; None if nothing can match.
 
     COPY takes no parameters, so Django's query is composed with psycopg's own client-side
     quoting for this connection.
     """
-    attempts = matching(query).order_by().annotate(client_name=F("client__name"))
+    found = matching(query) if isinstance(query, AttemptQuery) else whole_attempts(query)
+    attempts = found.order_by().annotate(client_name=F("client__name"))
     try:
         select, values = attempts.query.sql_with_params()
     except EmptyResultSet:

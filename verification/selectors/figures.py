@@ -1,7 +1,7 @@
 """Figures of the dashboard: sums of the rollups, and what the reviews themselves tell."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,43 +11,61 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import Count, F, Min, Q
+from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from verification.models import Review, ReviewStep, Rollup, RollupPosition
 from verification.models.review import ReviewState, StepKind
 from verification.models.rollup import Figure
+from verification.selectors.reviews import in_queue
 
-# A year has 8,760 hours and a hundred times as many rows: the step of an hour is found once.
-SERIES = """
-    WITH step AS MATERIALIZED (
-        SELECT hour, date_trunc(%(step)s, hour AT TIME ZONE %(zone)s) AS at
+# Whole days of UTC are read as such where all of their hours belong to one step, hours elsewhere:
+# a year has 8,760 hours, and a hundred times as many rows.
+PARTS = """
+    WITH hour AS MATERIALIZED (
+        SELECT h AS at, date_trunc('day', h, 'UTC') AS day,
+            date_trunc(%(step)s, h AT TIME ZONE %(zone)s) AS step
         FROM generate_series(
             date_trunc('hour', %(start)s::timestamptz), %(end)s, interval '1 hour'
-        ) AS hour
+        ) AS h
+        WHERE h >= %(start)s AND h < %(end)s
+    ), day AS MATERIALIZED (
+        SELECT day AS at, min(step) AS step FROM hour
+        GROUP BY day HAVING count(*) = 24 AND min(step) = max(step)
+    ), part AS (
+        SELECT r.figure, day.step, r.client_id, r.region, r.member, r.count
+        FROM verification_rollup_day AS r JOIN day ON r.day = day.at
+        WHERE r.figure = ANY(%(figures)s) AND {narrowed}
+        UNION ALL
+        SELECT r.figure, hour.step, r.client_id, r.region, r.member, r.count
+        FROM hour JOIN verification_rollup AS r ON r.hour = hour.at
+        WHERE NOT EXISTS (SELECT FROM day WHERE day.at = hour.day)
+            AND r.figure = ANY(%(figures)s) AND {narrowed}
     )
-    SELECT r.figure, step.at, r.member, sum(r.count)::bigint
-    FROM verification_rollup AS r JOIN step ON step.hour = r.hour
-    WHERE r.figure = ANY(%(figures)s) AND r.hour >= %(start)s AND r.hour < %(end)s
-        AND (%(client)s::uuid IS NULL OR r.client_id = %(client)s)
-        AND (%(region)s::text IS NULL OR r.region = %(region)s)
-    GROUP BY 1, 2, 3
-"""
-SHARES = """
-    SELECT client_id, region, member, sum(count)::bigint
-    FROM verification_rollup
-    WHERE figure = 'outcome' AND hour >= %(start)s AND hour < %(end)s
-        AND (%(client)s::uuid IS NULL OR client_id = %(client)s)
-        AND (%(region)s::text IS NULL OR region = %(region)s)
-    GROUP BY 1, 2, 3
-"""
-MEDIAN = """
-    SELECT extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY decided_at - opened_at))
+""".format(  # noqa: S608 - our own words
+    narrowed="""(%(client)s::uuid IS NULL OR r.client_id = %(client)s)
+            AND (%(region)s::text IS NULL OR r.region = %(region)s)"""
+)
+SERIES = f"""{PARTS}
+    SELECT figure, step, member, sum(count)::bigint FROM part GROUP BY 1, 2, 3
+"""  # noqa: S608 - our own words
+SUMS = f"""{PARTS}
+    SELECT figure, member, CASE WHEN figure = 'state' THEN client_id END,
+        CASE WHEN figure = 'state' THEN region END, sum(count)::bigint
+    FROM part GROUP BY 1, 2, 3, 4
+"""  # noqa: S608 - our own words
+DECIDED = """
+    SELECT count(*), count(*) FILTER (WHERE decided_at <= due_at), count(proposed_by_id),
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', decided_at - opened_at))
     FROM verification_review
     WHERE state = 'decided' AND decided_at >= %(start)s AND decided_at < %(end)s
         AND (%(client)s::uuid IS NULL OR client_id = %(client)s)
 """
-MOST_OFFICERS = 50
+WHOLE = "millennium"
+"""The step of a query that reads sums only: a day of UTC lies within it in any zone."""
+
+BY_STEP = (Figure.OUTCOME, Figure.VERDICT, Figure.ATTACK)
+"""Figures that a chart draws over time; of the others only the sums are read."""
 
 
 class Step(StrEnum):
@@ -97,17 +115,33 @@ class FigureSeries:
 
 
 class Share(NamedTuple):
-    """Outcomes of one client or region."""
+    """Attempts of one client and region."""
 
     client_id: UUID
     region: str
-    outcome: str
     attempts: int
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptFigures:
+    """What was counted of the attempts of a span: figures over time, sums of all others."""
+
+    series: Mapping[Figure, FigureSeries]
+    sums: Mapping[Figure, Counts]
+    shares: Sequence[Share]
+
+    @property
+    def total(self) -> int:
+        """Return how many attempts there are."""
+        return sum(self.sums[Figure.STATE].values())
+
+
+@dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """The queue now, and what was decided in the span. Times in seconds, None without any."""
+    """The queue now, and what was decided in the span; no times without reviews.
+
+    What is snoozed is not in the queue. `median_s` is the time from opening to decision.
+    """
 
     open: int
     proposed: int
@@ -115,6 +149,7 @@ class QueueFigures:
     oldest_at: datetime | None
     decided: int
     in_time: int
+    seconded: int
     median_s: float | None
 
 
@@ -128,65 +163,51 @@ class Load(NamedTuple):
     noted: int
 
 
-def figure_series(span: Span) -> Mapping[Figure, FigureSeries]:
-    """Return every figure of the span, in one query."""
-    steps: dict[str, dict[datetime, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
-    values = {
-        **_values(span),
-        "figures": list(Figure.values),
-        "step": span.step.value,
-        "zone": timezone.get_current_timezone_name(),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(SERIES, values)
-        for figure, at, member, count in cursor.fetchall():
-            steps[figure][at][member] = count
-    return MappingProxyType({each: _series(steps.get(each.value, {})) for each in Figure})
-
-
-def shares(span: Span) -> list[Share]:
-    """Return the outcomes by client and region, in one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(SHARES, _values(span))
-        return [Share(*row) for row in cursor.fetchall()]
+def attempt_figures(span: Span) -> AttemptFigures:
+    """Return every figure of the attempts of the span, in two queries."""
+    steps: dict[Figure, dict[datetime, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    for figure, at, member, count in _rows(SERIES, _parts(span, BY_STEP, span.step.value)):
+        steps[Figure(figure)][at][member] = count
+    sums: dict[Figure, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    shares: dict[tuple[UUID, str], int] = defaultdict(int)
+    others = [each for each in Figure if each not in BY_STEP]
+    for figure, member, client_id, region, count in _rows(SUMS, _parts(span, others, WHOLE)):
+        sums[Figure(figure)][member] += count
+        if figure == Figure.STATE:
+            shares[client_id, region] += count
+    return AttemptFigures(
+        MappingProxyType({each: _series(steps[each]) for each in BY_STEP}),
+        MappingProxyType({each: sums[each] for each in others}),
+        [Share(*place, number) for place, number in shares.items()],
+    )
 
 
 def queue_figures(span: Span, *, at: datetime) -> QueueFigures:
-    """Return how the queue stands now and how it was worked on in the span, in three queries."""
+    """Return how the queue stands now and how it was worked on in the span, in two queries."""
     reviews = Review.objects.filter(client_id=span.client_id) if span.client_id else Review.objects
-    waiting = reviews.exclude(state=ReviewState.DECIDED).aggregate(
+    waiting = reviews.filter(in_queue(at)).aggregate(
         open=Count("pk", filter=Q(state=ReviewState.OPEN)),
         proposed=Count("pk", filter=Q(state=ReviewState.PROPOSED)),
         overdue=Count("pk", filter=Q(due_at__lt=at)),
         oldest_at=Min("opened_at"),
     )
-    decided = reviews.filter(
-        state=ReviewState.DECIDED, decided_at__gte=span.start, decided_at__lt=span.end
-    ).aggregate(decided=Count("pk"), in_time=Count("pk", filter=Q(decided_at__lte=F("due_at"))))
-    with connection.cursor() as cursor:
-        cursor.execute(MEDIAN, _values(span))
-        median = cursor.fetchone()[0]
-    return QueueFigures(**waiting, **decided, median_s=None if median is None else float(median))
+    ((decided, in_time, seconded, median_s),) = _rows(DECIDED, _values(span))
+    return QueueFigures(
+        **waiting, decided=decided, in_time=in_time, seconded=seconded, median_s=median_s
+    )
 
 
 def officer_loads(span: Span) -> list[Load]:
-    """Return what each person did, the busiest first."""
-    deciding = [StepKind.DECIDED, StepKind.GLASS_BROKEN]
+    """Return what each person did, the busiest first, in two queries."""
     found = ReviewStep.objects.filter(at__gte=span.start, at__lt=span.end)
     if span.client_id:
         found = found.filter(review__client_id=span.client_id)
-    model = get_user_model()
-    rows = (
-        found.values(name=F(f"by__{model.USERNAME_FIELD}"))
-        .annotate(
-            decided=Count("pk", filter=Q(kind__in=deciding)),
-            proposed=Count("pk", filter=Q(kind=StepKind.PROPOSED)),
-            returned=Count("pk", filter=Q(kind=StepKind.RETURNED)),
-            noted=Count("pk", filter=Q(kind=StepKind.NOTED)),
-        )
-        .order_by("-decided", "-proposed", "name")
-    )
-    return [Load(**row) for row in rows[:MOST_OFFICERS]]
+    rows: dict[Any, Counter[str]] = defaultdict(Counter)
+    for by, kind, number in found.order_by().values_list("by", "kind").annotate(Count("pk")):
+        rows[by][kind] += number
+    names = {each.pk: each.get_username() for each in get_user_model().objects.filter(pk__in=rows)}
+    loads = [_load(names[by], kinds) for by, kinds in rows.items()]
+    return sorted(loads, key=lambda each: (-each.decided, -each.proposed, each.name))
 
 
 def counted_at() -> datetime | None:
@@ -211,6 +232,31 @@ def quantile(buckets: Counts, share: float, tops: Sequence[int]) -> int | None:
         if seen >= due:
             return top
     return None
+
+
+def _load(name: str, kinds: Mapping[str, int]) -> Load:
+    return Load(
+        name,
+        decided=kinds.get(StepKind.DECIDED, 0) + kinds.get(StepKind.GLASS_BROKEN, 0),
+        proposed=kinds.get(StepKind.PROPOSED, 0),
+        returned=kinds.get(StepKind.RETURNED, 0),
+        noted=kinds.get(StepKind.NOTED, 0),
+    )
+
+
+def _rows(statement: str, values: Mapping[str, Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())
+
+
+def _parts(span: Span, figures: Iterable[Figure], step: str) -> dict[str, Any]:
+    return {
+        **_values(span),
+        "figures": [each.value for each in figures],
+        "step": step,
+        "zone": timezone.get_current_timezone_name(),
+    }
 
 
 def _series(steps: Mapping[datetime, Counts]) -> FigureSeries:

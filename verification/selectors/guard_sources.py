@@ -7,7 +7,13 @@ from importlib import import_module
 
 from django.db import connection
 
-MIGRATIONS = ("0003_guards", "0007_review_guards", "0016_rights_guards", "0017_four_eyes")
+MIGRATIONS = (
+    "0003_guards",
+    "0007_review_guards",
+    "0016_rights_guards",
+    "0018_export_guards",
+    "0022_four_eyes",
+)
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 
 FUNCTION = re.compile(

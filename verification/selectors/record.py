@@ -52,6 +52,7 @@ class AttemptFilter:
     verdict: Verdict | None = None
     decision: Decision | None = None
     is_attack: bool | None = None
+    error_code: str | None = None
     client_id: UUID | None = None
     region: str | None = None
     created_from: datetime | None = None
@@ -76,7 +77,17 @@ def listed_attempts(*more: str) -> QuerySet[VerificationAttempt]:
 
 def attempts_for_list(which: AttemptFilter) -> QuerySet[VerificationAttempt]:
     """Return attempts with the columns of the list and nothing heavier."""
-    found = listed_attempts()
+    return _narrowed(listed_attempts(), which)
+
+
+def whole_attempts(which: AttemptFilter) -> QuerySet[VerificationAttempt]:
+    """Return the attempts of a list with all their columns, for an export."""
+    return _narrowed(VerificationAttempt.objects.all(), which)
+
+
+def _narrowed(
+    found: QuerySet[VerificationAttempt], which: AttemptFilter
+) -> QuerySet[VerificationAttempt]:
     if which.identifier is not None:
         found = found.filter(_identified(which.identifier, "biz_no", "request_id", "subject"))
     equal = {
@@ -84,6 +95,7 @@ def attempts_for_list(which: AttemptFilter) -> QuerySet[VerificationAttempt]:
         "outcome": which.outcome,
         "verdict": which.verdict,
         "is_attack": which.is_attack,
+        "error_code__exact": which.error_code,
         "region": which.region,
     }
     found = found.filter(**{name: value for name, value in equal.items() if value is not None})

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -241,10 +242,8 @@ def _due(due: Due, at: datetime) -> Q:
 def _identified(text: str) -> Q:
     # All of one table, so that each alternative has its index: with two tables none would.
     condition = Q(biz_no=text) | Q(subject=text) | Q(request_id=text)
-    try:
+    with suppress(ValueError):
         condition |= Q(pk=UUID(text))
-    except ValueError:
-        pass
     return Q(attempt_id__in=VerificationAttempt.objects.filter(condition).values("pk"))
 
 

@@ -36,6 +36,10 @@ EVIDENCE_KEYS = Store(
 )
 API_KEYS = Store("API keys", "verification_api_key", "id", "secret_sealed", "kind = 'sign'")
 
+SECOND_FACTORS = Store(
+    "second factors", "verification_second_factor", "secret_id", "sealed", "true"
+)
+
 
 def counts_by_kek(store: Store) -> Mapping[str, int]:
     """Count the keys of a store by the key they are wrapped under; reads all of them."""
@@ -48,7 +52,7 @@ def keks_in_use() -> Mapping[str, str]:
     """Return each key-encryption key in use and the name of a store that needs it, at once."""
     used: dict[str, str] = {}
     with connection.cursor() as cursor:
-        for store in (API_KEYS, EVIDENCE_KEYS):
+        for store in (SECOND_FACTORS, API_KEYS, EVIDENCE_KEYS):
             cursor.execute(DISTINCT.format(table=store.table, there=store.there))
             used |= dict.fromkeys((kek_id for (kek_id,) in cursor.fetchall()), store.name)
     return used

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 from django.db.models import BinaryField, F, Func
+from django.utils.translation import gettext_noop as _
 
 from verification.identifiers import uuid7
 from verification.ledger.canonical import Json, canonical
@@ -48,7 +49,7 @@ def request_erasure(
     with transaction.atomic():
         key = _lock_key(attempt_id)
         if Erasure.objects.filter(attempt_id=attempt_id, decision=None).exists():
-            raise ErasurePendingError("A request for this attempt waits for its decision.")
+            raise ErasurePendingError(_("A request for this attempt waits for its decision."))
         now = runtime.now()
         row = Erasure.objects.create(
             id=uuid7(now),
@@ -94,10 +95,10 @@ def _lock_key(attempt_id: UUID) -> EvidenceKey:
         .first()
     )
     if key is None:
-        raise NothingToEraseError("No evidence was kept with this attempt.")
+        raise NothingToEraseError(_("No evidence was kept with this attempt."))
     if key.erased_at is not None:
         raise EvidenceErasedError(
-            f"The evidence was erased on {key.erased_at:%Y-%m-%d at %H:%M} UTC.",
+            _("The evidence was erased on %(at)s."),
             erased_at=key.erased_at,
         )
     return key
@@ -111,11 +112,15 @@ def _lock_open(erasure_id: UUID, by: AbstractUser) -> Erasure:
         .first()
     )
     if row is None:
-        raise UnknownErasureError("There is no such request.")
+        raise UnknownErasureError(_("There is no such request."))
     if row.decision is not None:
-        raise ErasureDecidedError(f"The request was {row.decision} before.")
+        raise ErasureDecidedError(
+            _("The request was approved before.")
+            if row.decision == Decision.APPROVED
+            else _("The request was refused before.")
+        )
     if row.requested_by_id == by.pk:
-        raise FourEyesError("You asked for this erasure: somebody else must decide.")
+        raise FourEyesError(_("You asked for this erasure: somebody else must decide."))
     return row
 
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 from uuid import UUID
 
+from django.utils import translation
+from django.utils.translation import gettext_noop as _
+
 from verification.ledger.canonical import Json, parse
 from verification.ledger.merkle import leaf_hash
 from verification.ledger.proof_document import ProofDocument, ProvedAttempt, ProvedEntry, to_json
@@ -64,7 +67,7 @@ def erasure_certificate(*, attempt_id: UUID, runtime: Runtime) -> bytes:
     row = Erasure.objects.filter(attempt_id=attempt_id, decision=Decision.APPROVED).first()
     erased = next((each for each in attempt.entries if row and _tells_of(row, each)), None)
     if erased is None:
-        raise NothingToEraseError("The evidence of this attempt was not erased.")
+        raise NothingToEraseError(_("The evidence of this attempt was not erased."))
     page = _page(erased, document)
     return page.encode() + to_json(_untold(document, attempt, erased))
 
@@ -93,13 +96,19 @@ def _page(erased: ProvedEntry, document: ProofDocument) -> str:
     names = ("attempt", "at", "requested_by", "approved_by", "erasure")
     return PAGE.format(
         **{name: _shown(said.get(name)) for name in names},
-        basis=LegalBasis(str(said["legal_basis"])).label,
+        basis=_english(LegalBasis(str(said["legal_basis"]))),
         items="\n".join(_items(cast("Sequence[Mapping[str, Json]]", said["evidence"]))),
         origin=origin,
         size=size,
         index=erased.index,
         leaf=leaf_hash(erased.raw).hex(),
     )
+
+
+def _english(basis: LegalBasis) -> str:
+    """Return the words for a basis as other parties read them, whoever asks for the certificate."""
+    with translation.override(None):
+        return str(basis.label)
 
 
 def _items(listed: Sequence[Mapping[str, Json]]) -> Iterator[str]:

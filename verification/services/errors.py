@@ -29,27 +29,53 @@ ServiceError
 |-- ReviewTakenError            somebody else works on it now
 |-- ReviewStateError            it is not in the state in which that can be done
 |-- BadDecisionError            the reason code does not explain the decision
+|-- ExportsBusyError            as many exports are being read as may be at once
+|-- UnknownExportError          there is no such request for an export
+|-- LargeExportError            so many attempts leave only if a second person agrees
+|-- ExportDecidedError          the request was decided before, or cannot be used any more
+|-- ExportPendingError          the same was asked for and waits for its decision
 |-- UnknownChangeError          there is no such request for rights
 |-- NothingToGrowError          the account has these rights, or cannot get them
 |-- ChangePendingError          the same was asked for and waits for its decision
 |-- ChangeDecidedError          the request was decided before
 |-- SealError                   rights cannot be put under two people yet
+|-- WrongCodeError              the code of the second factor is wrong or was used
+|-- TooManyTriesError           too many wrong passwords or codes in a row
+|-- FactorStandsError           the account has a second factor already
+|-- NoFactorError               the account has no second factor
 |-- LedgerRefusalError          the log must not be continued as it stands
 `-- RoleRefusedError            a database role cannot be given its privileges
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
+
+from django.utils.translation import gettext_noop as _
 
 from verification.errors import VerificationError
 from verification.models import VerificationAttempt
 
 
 class ServiceError(VerificationError):
-    """Base; `code` is part of the API and never changes."""
+    """Base; `code` is part of the API and never changes.
+
+    `sentence` is English, `values` are what its places `%(name)s` hold. `str()` is English whatever
+    the reader's language, for the API, commands and logs; pages translate the sentence first.
+    """
 
     code: ClassVar[str] = "service_error"
+
+    def __init__(self, sentence: str, values: Mapping[str, object] | None = None) -> None:
+        self.sentence = sentence
+        self.values = values or {}
+        plain = {name: _plain(value) for name, value in self.values.items()}
+        super().__init__(sentence % plain if plain else sentence)
+
+
+def _plain(value: object) -> object:
+    return f"{value:%Y-%m-%d at %H:%M} UTC" if isinstance(value, datetime) else value
 
 
 class _AboutAttemptError(ServiceError):
@@ -137,12 +163,12 @@ class UnknownEvidenceError(ServiceError):
 
 
 class EvidenceErasedError(ServiceError):
-    """Nothing is broken, and nobody can open it any more; `erased_at` says since when."""
+    """Nothing is broken, and nobody can open it any more; `erased_at`, `at` in the sentence."""
 
     code = "evidence_erased"
 
     def __init__(self, sentence: str, *, erased_at: datetime) -> None:
-        super().__init__(sentence)
+        super().__init__(sentence, {"at": erased_at})
         self.erased_at = erased_at
 
 
@@ -224,7 +250,9 @@ class ReviewTakenError(ServiceError):
     code = "review_taken"
 
     def __init__(self, by_name: str, until: datetime) -> None:
-        super().__init__(f"{by_name} works on it until {until:%H:%M} UTC.")
+        super().__init__(
+            _("%(name)s works on it until %(until)s."), {"name": by_name, "until": until}
+        )
         self.by_name = by_name
         self.until = until
 
@@ -239,6 +267,36 @@ class BadDecisionError(ServiceError):
     """Repeat with a reason code of the policy in force that explains the decision."""
 
     code = "bad_decision"
+
+
+class ExportsBusyError(ServiceError):
+    """Repeat a little later."""
+
+    code = "overloaded"
+
+
+class UnknownExportError(ServiceError):
+    """Nobody asked for that."""
+
+    code = "unknown_export"
+
+
+class LargeExportError(ServiceError):
+    """Ask for it; somebody else decides."""
+
+    code = "large_export"
+
+
+class ExportDecidedError(ServiceError):
+    """Ask anew."""
+
+    code = "export_decided"
+
+
+class ExportPendingError(ServiceError):
+    """Repeating is useless until the open request is decided."""
+
+    code = "export_pending"
 
 
 class UnknownChangeError(ServiceError):
@@ -269,6 +327,34 @@ class SealError(ServiceError):
     """There are not two people yet, or it was done before."""
 
     code = "not_sealed_rights"
+
+
+class WrongCodeError(ServiceError):
+    """Repeat with the next code."""
+
+    code = "wrong_code"
+
+
+class TooManyTriesError(ServiceError):
+    """Repeat after `until`; what is tried before is not looked at."""
+
+    code = "too_many_tries"
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(_("Too many tries in a row failed."))
+        self.until = until
+
+
+class FactorStandsError(ServiceError):
+    """Repeating is useless until somebody has reset it."""
+
+    code = "factor_stands"
+
+
+class NoFactorError(ServiceError):
+    """Repeating is useless: there is nothing to check or to take away."""
+
+    code = "no_factor"
 
 
 class LedgerRefusalError(ServiceError):

@@ -19,12 +19,15 @@ from verification.models import ApiClient, LedgerCheckpoint
 from verification.selectors.attempts import AttemptQuery
 from verification.selectors.checkpoints import checkpoint_over
 from verification.selectors.ledger import last_checkpoint
+from verification.selectors.record import AttemptFilter
 from verification.services.entries import EXPORTED, utc_text
 from verification.services.runtime import Runtime
 from verification.services.staging import stage
 
 Interface = Literal["api", "command", "admin"]
 Sleep = Callable[[float], None]
+Keep = Callable[[UUID, datetime], None]
+"""Told the export's id and time."""
 
 POLL_S = 0.05
 POLLS = 40
@@ -38,6 +41,9 @@ TOLD = frozenset(
         "verdict",
         "review_state",
         "result_code",
+        "is_attack",
+        "client_id",
+        "region",
         "created_from",
         "created_before",
     }
@@ -64,17 +70,20 @@ def record_export(
     by: str,
     interface: Interface,
     client_id: UUID | None,
-    query: AttemptQuery,
+    query: AttemptQuery | AttemptFilter,
     columns: Sequence[str],
     runtime: Runtime,
     sleep: Sleep = time.sleep,
+    request: UUID | None = None,
+    keep: Keep = lambda _export, _at: None,
 ) -> ExportRecord:
     """Commit the entry of an export that is about to begin, and wait for its checkpoint.
 
-    `by` is who takes it, `client_id` the API client that does, None for people. Waits up to two
-    seconds for the sequencer, without holding a connection. Each call is another export. Must not
-    run inside a transaction. Raises CanonicalError for a `by` that no entry can hold, and the
-    database's errors: then nothing may be exported.
+    `by` is who takes it, `client_id` the API client that does, None for people. `request` is what
+    a second person agreed to; `keep` stores what belongs to it in the same transaction. Waits up
+    to two seconds for the sequencer, without holding a connection. Each call is another export.
+    Must not run inside a transaction. Raises CanonicalError for a `by` that no entry can hold, and
+    the database's errors: then nothing may be exported.
     """
     at = runtime.now()
     export = uuid7(at)
@@ -86,9 +95,11 @@ def record_export(
         export=export,
         interface=interface,
         query=query,
+        request=request,
     )
     with transaction.atomic(durable=True):
         [staged_no] = stage([entry])
+        keep(export, at)
     over = _await_checkpoint(staged_no, runtime=runtime, sleep=sleep)
     shown = over or last_checkpoint()
     return ExportRecord(
@@ -107,7 +118,8 @@ def export_entry(
     columns: Sequence[str],
     export: UUID,
     interface: Interface,
-    query: AttemptQuery,
+    query: AttemptQuery | AttemptFilter,
+    request: UUID | None = None,
 ) -> bytes:
     """Say that attempts were exported."""
     return canonical(
@@ -117,14 +129,15 @@ def export_entry(
             "client": str(client_id) if client_id else None,
             "columns": list(columns),
             "export": str(export),
-            "filters": _filters(query),
+            "filters": told_filters(query),
             "interface": interface,
             "kind": EXPORTED,
+            "request": str(request) if request else None,
         }
     )
 
 
-def _filters(query: AttemptQuery) -> dict[str, Json]:
+def told_filters(query: AttemptQuery | AttemptFilter) -> dict[str, Json]:
     """Return the filters that were set: what may be told of each, or null."""
     given = {each.name: getattr(query, each.name) for each in fields(query)}
     return {
@@ -140,6 +153,8 @@ def _told(value: object) -> str:
             return str(value.pk)
         case datetime():
             return utc_text(value)
+        case bool():
+            return "true" if value else "false"
         case _:
             return str(value)
 

@@ -5,10 +5,12 @@ Documents never change; what is in force changes in one transaction, and every s
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from django.contrib.auth.models import AbstractUser
 from django.db import connection, transaction
 from django.db.models import Max
+from django.utils.translation import gettext_noop as _
 
 from verification.ledger.canonical import Json
 from verification.ledger.errors import CanonicalError
@@ -31,6 +33,14 @@ from verification.services.staging import stage
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('verification.review_policy', 0))"
 LIVING = (PolicyState.PROPOSED, PolicyState.ACTIVE)
+DECIDED: Mapping[PolicyState, str] = MappingProxyType(
+    {
+        PolicyState.ACTIVE: _("Version %(version)s is in force already."),
+        PolicyState.RETIRED: _("Version %(version)s is retired already."),
+        PolicyState.REFUSED: _("Version %(version)s is refused already."),
+        PolicyState.WITHDRAWN: _("Version %(version)s is withdrawn already."),
+    }
+)
 
 
 def propose_policy(
@@ -60,7 +70,9 @@ def propose_policy(
         try:
             stage([proposed_entry(row, by=by.get_username())])
         except CanonicalError as error:
-            raise BadPolicyError(f"The document does not fit into an entry: {error}.") from error
+            raise BadPolicyError(
+                _("The document does not fit into an entry: %(fault)s."), {"fault": str(error)}
+            ) from error
     return row
 
 
@@ -78,7 +90,7 @@ def decide_policy(
     with transaction.atomic():
         row = _lock_proposed(version)
         if row.proposed_by_id == by.pk:
-            raise FourEyesError("You proposed this version: somebody else must decide.")
+            raise FourEyesError(_("You proposed this version: somebody else must decide."))
         now = runtime.now()
         retired = None
         if approve:
@@ -102,7 +114,7 @@ def withdraw_policy(*, version: int, by: AbstractUser, runtime: Runtime) -> Revi
     with transaction.atomic():
         row = _lock_proposed(version)
         if row.proposed_by_id != by.pk:
-            raise NotPermittedError("Only who proposed a version can withdraw it.")
+            raise NotPermittedError(_("Only who proposed a version can withdraw it."))
         _decide(row, PolicyState.WITHDRAWN, by, runtime.now())
         stage([decided_entry(row, by=by.get_username())])
     return row
@@ -115,7 +127,7 @@ def _text(document: Mapping[str, Json] | bytes) -> str:
             return document.decode()
         return write_document(document).decode()
     except PolicyError as error:
-        raise BadPolicyError(f"This is not a policy: {error}.") from error
+        raise BadPolicyError(_("This is not a policy: %(fault)s."), {"fault": error}) from error
 
 
 def _lock() -> None:
@@ -129,17 +141,21 @@ def _check_news(text: str) -> None:
     policy = read_document(text)
     for each in ReviewPolicy.objects.filter(state__in=LIVING):
         if read_document(each.document) == policy:
-            standing = PolicyState(each.state).label
-            raise SamePolicyError(f"Version {each.version}, which is {standing}, says the same.")
+            said = (
+                _("Version %(version)s, which is in force, says the same.")
+                if each.state == PolicyState.ACTIVE
+                else _("Version %(version)s, which is proposed, says the same.")
+            )
+            raise SamePolicyError(said, {"version": each.version})
 
 
 def _lock_proposed(version: int) -> ReviewPolicy:
     _lock()
     row = ReviewPolicy.objects.select_for_update().filter(pk=version).first()
     if row is None:
-        raise UnknownPolicyError("There is no such version.")
+        raise UnknownPolicyError(_("There is no such version."))
     if row.state != PolicyState.PROPOSED:
-        raise PolicyDecidedError(f"Version {version} is {PolicyState(row.state).label} already.")
+        raise PolicyDecidedError(DECIDED[PolicyState(row.state)], {"version": version})
     return row
 
 

@@ -64,6 +64,10 @@ RIGHTS_STEPS = (
     "decision", "decided_by_id", "decided_at", "glass_broken", "glass_reviewed_by_id",
     "glass_reviewed_at", "applied_at",
 )  # fmt: skip
+FACTOR_STEPS = (
+    "confirmed", "confirmed_at", "last_step", "throttling_failure_timestamp",
+    "throttling_failure_count",
+)  # fmt: skip
 POLICY_STEPS = ("state", "decided_by_id", "decided_at", "decision_note", "retired_at")
 
 INSERT: Privileges = MappingProxyType({"INSERT": None})
@@ -90,8 +94,17 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_review_policy": {"INSERT": None, "UPDATE": POLICY_STEPS},
             "verification_policy_replay": {"INSERT": None, "UPDATE": ("state", "finished_at")},
             "verification_rights_change": {"INSERT": None, "UPDATE": RIGHTS_STEPS},
+            "verification_export": INSERT,
+            "verification_export_request": {
+                "INSERT": None,
+                "UPDATE": ("decision", "decided_by_id", "decided_at", "expires_at"),
+            },
             "verification_saved_filter": {"INSERT": None, "UPDATE": None, "DELETE": None},
             "verification_preference": {"INSERT": None, "UPDATE": None},
+            "verification_second_factor": {"INSERT": None, "UPDATE": FACTOR_STEPS, "DELETE": None},
+            "verification_recovery_code": {"INSERT": None, "UPDATE": ("used_at",), "DELETE": None},
+            "verification_login_try": {"INSERT": None, "UPDATE": None, "DELETE": None},
+            "verification_login_minute": {"INSERT": None, "UPDATE": ("refused",)},
         },
         Kind.WORKER: {
             "verification_attempt": {"UPDATE": ATTEMPT_STEPS},
@@ -106,7 +119,12 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_ledger_verification": INSERT,
             "verification_review": {"INSERT": None, "UPDATE": ("needs_second",)},
             "verification_policy_replay": {"UPDATE": REPLAY_STEPS},
+            "verification_second_factor": {"UPDATE": ("kek_id", "sealed")},
+            "verification_login_try": {"DELETE": None},
+            "verification_login_minute": {"DELETE": None},
+            "verification_rollup_minute": {"INSERT": None, "DELETE": None},
             "verification_rollup": {"INSERT": None, "DELETE": None},
+            "verification_rollup_day": {"INSERT": None, "DELETE": None},
             "verification_rollup_position": {"INSERT": None, "UPDATE": None},
         },
     }

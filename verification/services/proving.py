@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.utils.translation import gettext_noop as _
 
 from verification.ledger.canonical import Json, parse
 from verification.ledger.checkpoint import open_checkpoint, parse_checkpoint
@@ -51,7 +52,7 @@ def prove_attempts(
     with snapshot("READ ONLY") as session:
         newest = last_checkpoint()
         if newest is None:
-            raise NotSealedError("No checkpoint seals the log yet.")
+            raise NotSealedError(_("No checkpoint seals the log yet."))
         found = [_dossier(session, each) for each in attempt_ids[:MAX_ATTEMPTS]]
         indexes = [index for each in found for index in _indexes(each, newest.size)]
         note = _sound_note(newest)
@@ -86,14 +87,14 @@ def _sound_note(newest: LedgerCheckpoint) -> bytes:
 def _dossier(session: psycopg.Connection[Any], attempt_id: UUID) -> Dossier:
     found = list(dossiers(session, str(attempt_id)))
     if not found or found[0].record is None:
-        raise UnknownAttemptError("There is no such attempt.")
+        raise UnknownAttemptError(_("There is no such attempt."))
     return found[0]
 
 
 def _indexes(dossier: Dossier, size: int) -> Iterator[int]:
     for entry in dossier.entries:
         if entry.place is None or entry.place >= size:
-            raise NotSealedError("No checkpoint covers every entry of the attempt yet.")
+            raise NotSealedError(_("No checkpoint covers every entry of the attempt yet."))
         yield entry.place
 
 

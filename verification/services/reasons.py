@@ -3,6 +3,7 @@
 import unicodedata
 
 from django.contrib.auth.models import AbstractUser
+from django.utils.translation import gettext_noop as _
 
 from verification.services.errors import BadReasonError, NotPermittedError
 from verification.services.settlement import visible
@@ -26,9 +27,12 @@ def read_reason(text: str) -> str:
     """
     reason = " ".join(text.replace("\r", "\n").split("\n")).strip()
     if len(reason.replace(PICTURE, "")) < MIN_REASON or len(reason) > MAX_REASON:
-        raise BadReasonError(f"Give a reason of {MIN_REASON} to {MAX_REASON} characters.")
+        raise BadReasonError(
+            _("Give a reason of %(least)s to %(most)s characters."),
+            {"least": MIN_REASON, "most": MAX_REASON},
+        )
     if visible(reason, MAX_REASON) != reason or any(map(_is_blank, reason)):
-        raise BadReasonError("The reason holds control characters or others that do not show.")
+        raise BadReasonError(_("The reason holds control characters or others that do not show."))
     return reason
 
 
@@ -43,4 +47,4 @@ def check_permission(person: AbstractUser, codename: str) -> None:
     The database lets staff only, too.
     """
     if not person.is_staff or not person.has_perm(f"verification.{codename}"):
-        raise NotPermittedError("Your role does not include this.")
+        raise NotPermittedError(_("Your role does not include this."))

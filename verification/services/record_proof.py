@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from django.utils.translation import gettext_noop as _
+
 from verification.conf import Conf
 from verification.ledger.checkpoint import Checkpoint, open_checkpoint
 from verification.ledger.errors import LedgerError, NoteError, TreeError
@@ -77,7 +79,7 @@ def prove_record(*, attempt_id: UUID, runtime: Runtime) -> RecordProof:
     with snapshot("READ ONLY") as session:
         found = list(dossiers(session, str(attempt_id)))
         if not found:
-            raise UnknownAttemptError("There is no such attempt.")
+            raise UnknownAttemptError(_("There is no such attempt."))
         seal, faults = _newest_seal(runtime.conf)
         sealed = [each for each in found[0].entries if _is_sealed(each, seal)]
         leaves = [prove_leaf(each.place or 0, each.kind, each.raw, seal) for each in sealed if seal]

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
 from django.db import OperationalError
+from django.utils.translation import gettext_noop as _
 
 from verification.identifiers import uuid7
 from verification.lifecycle import State
@@ -59,9 +60,9 @@ def request_replay(*, version: int, days: int, by: AbstractUser, runtime: Runtim
     """
     _check(by)
     if not 1 <= days <= MAX_DAYS:
-        raise BadPolicyError(f"Choose 1 to {MAX_DAYS} days.")
+        raise BadPolicyError(_("Choose 1 to %(most)s days."), {"most": MAX_DAYS})
     if not ReviewPolicy.objects.filter(pk=version).exists():
-        raise UnknownPolicyError("There is no such version.")
+        raise UnknownPolicyError(_("There is no such version."))
     now = runtime.now()
     return open_replays().filter(policy_id=version, days=days).first() or (
         PolicyReplay.objects.create(
@@ -84,8 +85,8 @@ def cancel_replay(*, replay_id: UUID, by: AbstractUser, runtime: Runtime) -> Pol
     ended = open_replays().filter(pk=replay_id)
     if not ended.update(state=ReplayState.CANCELLED, finished_at=runtime.now()):
         if find_replay(replay_id) is None:
-            raise UnknownPolicyError("There is no such what-if.")
-        raise PolicyDecidedError("It has ended already.")
+            raise UnknownPolicyError(_("There is no such what-if."))
+        raise PolicyDecidedError(_("It has ended already."))
     return PolicyReplay.objects.get(pk=replay_id)
 
 
@@ -142,7 +143,7 @@ def _facts(policy: Policy, columns: dict[str, Any]) -> Facts:
 def _check(by: AbstractUser) -> None:
     codenames = ("propose_policy", "decide_policy")
     if not any(by.has_perm(f"verification.{each}") for each in codenames):
-        raise NotPermittedError("Your role does not include this.")
+        raise NotPermittedError(_("Your role does not include this."))
 
 
 def _start(row: PolicyReplay, runtime: Runtime) -> None:

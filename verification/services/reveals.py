@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
 from django.db import connection, transaction
+from django.utils.translation import gettext_noop as _
 
 from verification.identifiers import uuid7
 from verification.ledger.canonical import canonical
@@ -77,8 +78,11 @@ def reveal(
     if shown is not None:
         alerts.error("reveal limit reached: officer %s, %d in an hour", officer.pk, shown)
         raise RevealLimitError(
-            f"You have revealed {shown} items within an hour, which is the limit. "
-            "The refusal is on record."
+            _(
+                "You have revealed %(shown)s items within an hour, which is the limit. "
+                "The refusal is on record."
+            ),
+            {"shown": shown},
         )
     return _open(evidence_id, runtime)
 
@@ -126,10 +130,10 @@ def _find(evidence_id: UUID) -> Evidence:
         .first()
     )
     if evidence is None:
-        raise UnknownEvidenceError("There is no such evidence.")
+        raise UnknownEvidenceError(_("There is no such evidence."))
     erased_at = evidence.attempt.evidence_key.erased_at
     if erased_at is not None:
-        raise EvidenceErasedError(f"It was erased on {_date(erased_at)}.", erased_at=erased_at)
+        raise EvidenceErasedError(_("It was erased on %(at)s."), erased_at=erased_at)
     return evidence
 
 
@@ -169,7 +173,7 @@ def _open(evidence_id: UUID, runtime: Runtime) -> Revealed:
     erased_at = evidence.attempt.evidence_key.erased_at
     if erased_at is not None:
         raise EvidenceErasedError(
-            f"Your request is on record, but the evidence was erased on {_date(erased_at)}.",
+            _("Your request is on record, but the evidence was erased on %(at)s."),
             erased_at=erased_at,
         )
     try:
@@ -178,13 +182,9 @@ def _open(evidence_id: UUID, runtime: Runtime) -> Revealed:
         name = type(error).__name__
         logger.error("evidence %s does not open: %s", evidence_id, name)  # noqa: TRY400 - no values
         raise EvidenceBrokenError(
-            "Your request is on record, but the evidence could not be opened. Tell an operator."
+            _("Your request is on record, but the evidence could not be opened. Tell an operator.")
         ) from None
     return Revealed(evidence.kind, content, _content_type(evidence.kind, content))
-
-
-def _date(at: datetime) -> str:
-    return f"{at:%Y-%m-%d at %H:%M} UTC"
 
 
 def _content_type(kind: str, content: bytes) -> str:

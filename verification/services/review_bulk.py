@@ -6,12 +6,18 @@ from types import MappingProxyType
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
+from django.utils.translation import gettext_noop as _
 
 from verification.models import Review
 from verification.models.review import ReviewState
 from verification.policy.terms import Decision
 from verification.selectors.reviews import standings_of
-from verification.services.errors import ReviewTakenError, ServiceError
+from verification.services.errors import (
+    ReviewStateError,
+    ReviewTakenError,
+    ServiceError,
+    UnknownReviewError,
+)
 from verification.services.reasons import check_permission
 from verification.services.review_steps import Act, refuse_if_taken
 from verification.services.reviews import check_reason_code, decide
@@ -33,7 +39,7 @@ class BulkItem:
     attempt_id: UUID
     biz_no: str | None
     becomes: ReviewState | None
-    refused: str | None
+    refused: ServiceError | None
     seen: str = ""
 
 
@@ -112,7 +118,7 @@ def decide_bulk(
                 seen=seen.get(attempt_id),
             )
         except ServiceError as error:
-            items.append(BulkItem(attempt_id, biz_no, None, str(error)))
+            items.append(BulkItem(attempt_id, biz_no, None, error))
         else:
             items.append(BulkItem(attempt_id, biz_no, ReviewState(review.state), None))
     return Bulk(tuple(items))
@@ -120,13 +126,15 @@ def decide_bulk(
 
 def _foretold(attempt_id: UUID, review: Review | None, act: Act) -> BulkItem:
     if review is None:
-        return BulkItem(attempt_id, None, None, "There is nothing to decide about this attempt.")
+        unknown = UnknownReviewError(_("There is nothing to decide about this attempt."))
+        return BulkItem(attempt_id, None, None, unknown)
     biz_no = review.attempt.biz_no
     try:
         refuse_if_taken(review, act)
     except ReviewTakenError as error:
-        return BulkItem(attempt_id, biz_no, None, str(error))
+        return BulkItem(attempt_id, biz_no, None, error)
     if review.state != ReviewState.OPEN:
-        return BulkItem(attempt_id, biz_no, None, "Somebody has proposed or decided meanwhile.")
+        moved = ReviewStateError(_("Somebody has proposed or decided meanwhile."))
+        return BulkItem(attempt_id, biz_no, None, moved)
     becomes = ReviewState.PROPOSED if review.needs_second else ReviewState.DECIDED
     return BulkItem(attempt_id, biz_no, becomes, None)

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext_noop as _
 
 from verification.models import Review
 from verification.models.review import StepKind
@@ -112,7 +113,9 @@ def snooze(
     act = Act(by, runtime.now())
     said = read_note(note, is_needed=until is not None)
     if until is not None and not act.at < until <= act.at + LONGEST_SNOOZE:
-        raise BadReasonError(f"Choose a time within the next {LONGEST_SNOOZE.days} days.")
+        raise BadReasonError(
+            _("Choose a time within the next %(most)s days."), {"most": LONGEST_SNOOZE.days}
+        )
     with transaction.atomic():
         review = lock_review(attempt_id)
         refuse_if_taken(review, act)
@@ -162,11 +165,11 @@ def _drop_leases(by: AbstractUser, attempt_id: UUID | None = None) -> int:
 
 def _refuse_decided(review: Review) -> None:
     if not is_open(review):
-        raise ReviewStateError("It is decided: reopen it first.")
+        raise ReviewStateError(_("It is decided: reopen it first."))
 
 
 def _colleague(person_id: int) -> AbstractUser:
     person = get_user_model().objects.filter(pk=person_id, is_active=True, is_staff=True).first()
     if not isinstance(person, AbstractUser) or not person.has_perm("verification.work_review"):
-        raise NotPermittedError("This person cannot work on reviews.")
+        raise NotPermittedError(_("This person cannot work on reviews."))
     return person

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
+from django.utils.translation import gettext_noop as _
 
 from verification.identifiers import uuid7
 from verification.models import Review, ReviewStep
@@ -41,7 +42,7 @@ def lock_review(attempt_id: UUID) -> Review:
         .first()
     )
     if review is None:
-        raise UnknownReviewError("There is nothing to decide about this attempt.")
+        raise UnknownReviewError(_("There is nothing to decide about this attempt."))
     return review
 
 
@@ -55,7 +56,7 @@ def refuse_if_taken(review: Review, act: Act) -> None:
 def refuse_if_changed(review: Review, seen: str | None) -> None:
     """Raise ReviewStateError if it is not as it was read: `seen` is the `standing` of then."""
     if seen is not None and standings_of([review])[review.pk] != seen:
-        raise ReviewStateError("Something was added since you read this. Read it, then decide.")
+        raise ReviewStateError(_("Something was added since you read this. Read it, then decide."))
 
 
 def read_note(text: str, *, is_needed: bool) -> str | None:
@@ -63,13 +64,13 @@ def read_note(text: str, *, is_needed: bool) -> str | None:
     note = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     if not note:
         if is_needed:
-            raise BadReasonError("Say why, in a note.")
+            raise BadReasonError(_("Say why, in a note."))
         return None
     if len(note) > MAX_NOTE:
-        raise BadReasonError(f"A note has at most {MAX_NOTE} characters.")
+        raise BadReasonError(_("A note has at most %(most)s characters."), {"most": MAX_NOTE})
     lines = note.split("\n")
     if any(visible(line, MAX_NOTE) != line for line in lines):
-        raise BadReasonError("The note holds control characters or others that do not show.")
+        raise BadReasonError(_("The note holds control characters or others that do not show."))
     return note
 
 

@@ -14,6 +14,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
+from django.utils.translation import gettext_noop as _
 
 from verification.models import Mention, Review, ReviewStep, VerificationAttempt
 from verification.models.review import ReviewState, StepKind
@@ -83,7 +84,7 @@ def decide(
         review = lock_review(attempt_id)
         refuse_if_taken(review, act)
         if review.state != ReviewState.OPEN:
-            raise ReviewStateError("Somebody has proposed or decided meanwhile.")
+            raise ReviewStateError(_("Somebody has proposed or decided meanwhile."))
         refuse_if_changed(review, seen)
         kind = StepKind.PROPOSED if review.needs_second else StepKind.DECIDED
         step = take_step(review, kind, act, note=said, decision=decision, reason_code=reason_code)
@@ -109,7 +110,7 @@ def second(
     with transaction.atomic():
         review = _lock_proposed(attempt_id, act)
         if review.proposed_by_id == by.pk:
-            raise FourEyesError("You proposed this: somebody else must agree.")
+            raise FourEyesError(_("You proposed this: somebody else must agree."))
         refuse_if_changed(review, seen)
         decision, code = Decision(str(review.decision)), str(review.reason_code)
         step = take_step(
@@ -153,7 +154,7 @@ def reopen(*, attempt_id: UUID, note: str, by: AbstractUser, runtime: Runtime) -
         except UnknownReviewError:
             return _open_by_hand(attempt_id, act, said)
         if is_open(review):
-            raise ReviewStateError("It is open already.")
+            raise ReviewStateError(_("It is open already."))
         review.round += 1
         step = take_step(review, StepKind.REOPENED, act, note=said)
         _mention(step)
@@ -183,7 +184,7 @@ def break_glass(
     with transaction.atomic():
         review = lock_review(attempt_id)
         if review.state == ReviewState.DECIDED or not review.needs_second:
-            raise ReviewStateError("No second person is due here.")
+            raise ReviewStateError(_("No second person is due here."))
         refuse_if_changed(review, seen)
         if review.state == ReviewState.PROPOSED:
             take_step(review, StepKind.RETURNED, act, note=said)
@@ -208,14 +209,14 @@ def review_glass(*, attempt_id: UUID, note: str, by: AbstractUser, runtime: Runt
     with transaction.atomic():
         review = lock_review(attempt_id)
         if not review.glass_broken:
-            raise ReviewStateError("No glass was broken here.")
+            raise ReviewStateError(_("No glass was broken here."))
         if review.decided_by_id == by.pk:
-            raise FourEyesError("You broke the glass: somebody else must review it.")
+            raise FourEyesError(_("You broke the glass: somebody else must review it."))
         done = ReviewStep.objects.filter(
             review=review, round=review.round, kind=StepKind.GLASS_REVIEWED
         )
         if done.exists():
-            raise ReviewStateError("Somebody has reviewed it meanwhile.")
+            raise ReviewStateError(_("Somebody has reviewed it meanwhile."))
         return take_step(review, StepKind.GLASS_REVIEWED, Act(by, runtime.now()), note=said)
 
 
@@ -224,14 +225,14 @@ def check_reason_code(decision: Decision, reason_code: str) -> None:
     found = policy_in_force()
     codes = found.policy.reason_codes if found else ()
     if not any(each.code == reason_code and decision in each.decisions for each in codes):
-        raise BadDecisionError("Choose a reason that explains this decision.")
+        raise BadDecisionError(_("Choose a reason that explains this decision."))
 
 
 def _lock_proposed(attempt_id: UUID, act: Act) -> Review:
     review = lock_review(attempt_id)
     refuse_if_taken(review, act)
     if review.state != ReviewState.PROPOSED:
-        raise ReviewStateError("There is no proposal: somebody has returned or decided it.")
+        raise ReviewStateError(_("There is no proposal: somebody has returned or decided it."))
     return review
 
 
@@ -255,10 +256,10 @@ def _open_by_hand(attempt_id: UUID, act: Act, said: str | None) -> Review:
     """Open a review of what the policy decided alone."""
     attempt = VerificationAttempt.objects.filter(pk=attempt_id).first()
     if attempt is None:
-        raise UnknownAttemptError("There is no such attempt.")
+        raise UnknownAttemptError(_("There is no such attempt."))
     found = policy_in_force()
     if attempt.verdict is None or found is None:
-        raise ReviewStateError("No policy has judged this attempt.")
+        raise ReviewStateError(_("No policy has judged this attempt."))
     reasons = [Reason(each) for each in attempt.reasons or []]
     rank = priority(found.policy, reasons)
     opening = Opening(

@@ -5,10 +5,12 @@ writes to the tables of accounts and roles. Taking rights away is the act of one
 """
 
 import logging
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
+from django.utils.translation import gettext_noop as _
 
 from verification.identifiers import uuid7
 from verification.models import RightsChange, RightsSeal
@@ -35,6 +37,12 @@ from verification.services.runtime import Runtime
 from verification.services.staging import stage
 
 alerts = logging.getLogger("verification.alerts")
+
+DECIDED: Mapping[RightsDecision, str] = {
+    RightsDecision.APPROVED: _("The request was approved before."),
+    RightsDecision.REFUSED: _("The request was refused before."),
+    RightsDecision.WITHDRAWN: _("The request was taken back before."),
+}
 
 
 def request_rights(
@@ -71,7 +79,7 @@ def decide_rights(
         row = _lock(change_id)
         _check_open(row)
         if by.pk in (row.requested_by_id, row.account_id):
-            raise FourEyesError("You asked for this, or it is about you: somebody else decides.")
+            raise FourEyesError(_("You asked for this, or it is about you: somebody else decides."))
         decision = RightsDecision.APPROVED if approve else RightsDecision.REFUSED
         _decide(row, decision, by, runtime)
     return row
@@ -84,7 +92,7 @@ def withdraw_rights(*, change_id: UUID, by: AbstractUser, runtime: Runtime) -> R
         row = _lock(change_id)
         _check_open(row)
         if row.requested_by_id != by.pk:
-            raise NotPermittedError("Only who asked can take it back.")
+            raise NotPermittedError(_("Only who asked can take it back."))
         _decide(row, RightsDecision.WITHDRAWN, by, runtime)
     return row
 
@@ -120,11 +128,11 @@ def review_rights_glass(*, change_id: UUID, by: AbstractUser, runtime: Runtime) 
     with transaction.atomic():
         row = _lock(change_id)
         if not row.glass_broken:
-            raise ChangeDecidedError("No glass was broken here.")
+            raise ChangeDecidedError(_("No glass was broken here."))
         if row.glass_reviewed_at is not None:
-            raise ChangeDecidedError("Somebody has looked at it meanwhile.")
+            raise ChangeDecidedError(_("Somebody has looked at it meanwhile."))
         if by.pk in (row.decided_by_id, row.account_id):
-            raise FourEyesError("You broke the glass, or it is about you: somebody else looks.")
+            raise FourEyesError(_("You broke the glass, or it is about you: somebody else looks."))
         row.glass_reviewed_by_id, row.glass_reviewed_at = by.pk, runtime.now()
         row.save(update_fields=["glass_reviewed_by", "glass_reviewed_at"])
         stage([glass_reviewed_entry(row, by=by.get_username())])
@@ -140,11 +148,13 @@ def seal_rights(*, runtime: Runtime) -> tuple[list[str], list[str]]:
     with transaction.atomic():
         asking, deciding = may_change_rights()
         if is_sealed():
-            raise SealError("Rights take two people here already.")
+            raise SealError(_("Rights take two people here already."))
         if not asking or not deciding or len({*asking, *deciding}) < 2:  # noqa: PLR2004 - two people
             raise SealError(
-                "One account must be allowed to ask for rights, and another one to decide: give "
-                "two people the role administrator, or one administrator and one approver."
+                _(
+                    "One account must be allowed to ask for rights, and another one to decide: "
+                    "give two people the role administrator, or one administrator and one approver."
+                )
             )
         row = RightsSeal.objects.create(sealed_at=runtime.now())
         stage([sealed_entry(row)])
@@ -155,7 +165,7 @@ def _check(by: AbstractUser, codename: str) -> None:
     """Refuse whom the database would refuse, too: it lets staff only."""
     check_permission(by, codename)
     if not by.is_staff:
-        raise NotPermittedError("Your role does not include this.")
+        raise NotPermittedError(_("Your role does not include this."))
 
 
 def _request(
@@ -168,15 +178,15 @@ def _request(
 ) -> RightsChange:
     account = find_account(account_id)
     if account is None:
-        raise UnknownChangeError("There is no such account.")
+        raise UnknownChangeError(_("There is no such account."))
     _check_possible(account, growth, role_id)
     if growth == Growth.SUPERUSER and not by.is_superuser:
-        raise NotPermittedError("Only a superuser can ask for another one.")
+        raise NotPermittedError(_("Only a superuser can ask for another one."))
     waiting = RightsChange.objects.filter(
         account_id=account.pk, growth=growth, role_id=role_id, decision=None
     )
     if waiting.exists():
-        raise ChangePendingError("The same was asked for and waits for its decision.")
+        raise ChangePendingError(_("The same was asked for and waits for its decision."))
     now = runtime.now()
     row = RightsChange.objects.create(
         id=uuid7(now),
@@ -194,7 +204,7 @@ def _request(
 def _check_possible(account: AbstractUser, growth: Growth, role_id: int | None) -> None:
     possible = [(way, role.pk if role else None) for way, role in possible_growth(account)]
     if (growth, role_id) not in possible:
-        raise NothingToGrowError("The account has that already, or there is no such role.")
+        raise NothingToGrowError(_("The account has that already, or there is no such role."))
 
 
 def _lock(change_id: UUID) -> RightsChange:
@@ -205,14 +215,13 @@ def _lock(change_id: UUID) -> RightsChange:
         .first()
     )
     if row is None:
-        raise UnknownChangeError("There is no such request.")
+        raise UnknownChangeError(_("There is no such request."))
     return row
 
 
 def _check_open(row: RightsChange) -> None:
     if row.decision is not None:
-        said = RightsDecision(row.decision).label
-        raise ChangeDecidedError(f"The request was {said} before.")
+        raise ChangeDecidedError(DECIDED[RightsDecision(row.decision)])
 
 
 def _decide(

@@ -26,19 +26,21 @@ ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Each role and the models it may view. No role may add, change or delete a record."""
 
 REGISTERS = ("view_reveal", "view_erasure")
+EXPORTS = ("export_attempts", "view_exportrequest")
 DUTIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "officer": (*REGISTERS, "reveal_evidence", "request_erasure", "work_review"),
         "approver": (
             *REGISTERS, "reveal_evidence", "request_erasure", "decide_erasure", "work_review",
             "second_review", "assign_review", "reopen_review", "decide_policy", "decide_rights",
-            "view_rightschange",
+            "view_rightschange", *EXPORTS, "decide_export",
         ),
-        "auditor": (*REGISTERS, "view_rightschange"),
+        "auditor": (*REGISTERS, "view_rightschange", *EXPORTS, "view_logins"),
         "engineer": (),
         "administrator": (
             "assign_review", "break_glass", "propose_policy", "decide_policy", "request_rights",
-            "decide_rights", "view_rightschange",
+            "decide_rights", "view_rightschange", "view_exportrequest", "decide_export",
+            "view_logins",
         ),
     }
 )  # fmt: skip

@@ -11,7 +11,8 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from verification.ledger.canonical import canonical
-from verification.selectors.wrapped_keys import API_KEYS, EVIDENCE_KEYS, Store
+from verification.selectors.wrapped_keys import API_KEYS, EVIDENCE_KEYS, SECOND_FACTORS, Store
+from verification.services import second_factor
 from verification.services.clients import secret_place
 from verification.services.entries import ROTATED, utc_text
 from verification.services.runtime import Runtime
@@ -43,6 +44,7 @@ class Rotated:
 
     evidence_keys: int
     api_keys: int
+    second_factors: int
     broken: int
 
 
@@ -74,11 +76,17 @@ def rotate_keys(
     hold, and erased ones, are not looked at.
     """
     counts, broken = {}, 0
-    for store, place in ((EVIDENCE_KEYS, key_place), (API_KEYS, secret_place)):
+    for store, place in (
+        (EVIDENCE_KEYS, key_place),
+        (API_KEYS, secret_place),
+        (SECOND_FACTORS, second_factor.secret_place),
+    ):
         rotation = _Rotation(store, place, runtime, batch, progress, complain)
         counts[store.name] = rotation.run()
         broken += len(rotation.broken)
-    return Rotated(counts[EVIDENCE_KEYS.name], counts[API_KEYS.name], broken)
+    return Rotated(
+        counts[EVIDENCE_KEYS.name], counts[API_KEYS.name], counts[SECOND_FACTORS.name], broken
+    )
 
 
 class _Rotation:

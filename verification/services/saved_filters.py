@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
+from django.utils.translation import gettext_noop as _
 
 from verification.models import SavedFilter
 from verification.selectors.saved_filters import DESK, saved_filters
@@ -16,11 +17,13 @@ def save_filter(*, name: str, query: str, by: AbstractUser, runtime: Runtime) ->
     """Keep a filter; one of the same name is replaced. BadReasonError for a name that cannot be."""
     kept = _read_name(name)
     if len(query) > LONGEST_QUERY:
-        raise BadReasonError("This filter is too long to be kept.")
+        raise BadReasonError(_("This filter is too long to be kept."))
     with transaction.atomic():
         others = saved_filters(by.pk).exclude(name=kept).select_for_update()
         if len(others) >= MOST:
-            raise BadReasonError(f"You can keep {MOST} filters. Delete one first.")
+            raise BadReasonError(
+                _("You can keep %(most)s filters. Delete one first."), {"most": MOST}
+            )
         row, _made = SavedFilter.objects.update_or_create(
             owner_id=by.pk,
             page=DESK,
@@ -36,7 +39,7 @@ def rename_filter(*, filter_id: int, name: str, by: AbstractUser) -> None:
     kept = _read_name(name)
     with transaction.atomic():
         if saved_filters(by.pk).filter(name=kept).exclude(pk=filter_id).exists():
-            raise BadReasonError("You have another filter of this name.")
+            raise BadReasonError(_("You have another filter of this name."))
         saved_filters(by.pk).filter(pk=filter_id).update(name=kept)
 
 
@@ -48,5 +51,5 @@ def delete_filter(*, filter_id: int, by: AbstractUser) -> None:
 def _read_name(name: str) -> str:
     kept = name.strip()
     if not 1 <= len(kept) <= LONGEST_NAME or visible(kept, LONGEST_NAME) != kept:
-        raise BadReasonError(f"Give a name of 1 to {LONGEST_NAME} characters.")
+        raise BadReasonError(_("Give a name of 1 to %(most)s characters."), {"most": LONGEST_NAME})
     return kept

@@ -4,16 +4,22 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from tests.factories import make_attempt, make_client
 from tests.integration.reveals.conftest import make_person
+from tests.reviewing import decide, open_review, propose, step
+from tests.reviewing import officer as people
 from verification.admin.charts import nice_top, percent
-from verification.models import Rollup
+from verification.conf import build_conf
+from verification.models import RollupDay, RollupPosition
 from verification.services.rollups import rebuild
 from verification.services.runtime import Runtime
 
@@ -67,6 +73,94 @@ def test_every_figure_leads_to_the_list_that_makes_it_up(browser: Client, runtim
         assert "is not understood" not in answer.content.decode(), each
 
 
+def test_the_longest_time_is_a_leap_year(browser: Client) -> None:
+    assert browser.get(f"{PAGE}?since=2020-01-01&until=2020-12-31").status_code == 200
+    assert browser.get(f"{PAGE}?since=2019-12-31&until=2020-12-31").status_code == 400
+
+
+def test_lists_count_what_the_figures_count(browser: Client, runtime: Runtime) -> None:
+    fill(runtime, 6)
+    client = make_client("Another bank")
+    now = timezone.now()
+    for state in ("rejected", "rejected", "not_sent", "in_doubt"):
+        make_attempt(None, state=state, client=client, created_at=now, region="idn")
+    rebuild(runtime=runtime)
+    text = browser.get(f"{PAGE}?period=30d").content.decode()
+    rows = re.findall(
+        r'<th scope="row"><a href="([^"]+)">.*?<td class="figure">([0-9,]+)</td>', text
+    )
+    cells = re.findall(r'<td class="figure"[^>]*><a href="([^"]+)">([0-9,]+)</a></td>', text)
+    tiles = re.findall(r'<a class="tile[^"]*" href="([^"]+)"><strong>([0-9,]+)</strong>', text)
+    found = [(each.replace("&amp;", "&"), number) for each, number in (*rows, *cells, *tiles)]
+    attempts = [each for each in found if "verificationattempt" in each[0]]
+    assert {"error=BAD_ARGUMENTS", "region=idn", f"client={client.pk}"} <= {
+        part for address, _number in attempts for part in address.split("&")
+    }
+    assert any("outcome=" in address for address, _number in attempts)
+    for address, number in [*attempts, *(each for each in found if "/review/?" in each[0])]:
+        if "reason=" not in address:  # the desk lists those that wait
+            shown = " ".join(browser.get(address).content.decode().split())
+            assert re.search(rf">\s*{number} (attempts?|reviews?)\b", shown), address
+
+
+def test_a_bar_that_is_not_complete_says_so(browser: Client, runtime: Runtime) -> None:
+    fill(runtime, 2)
+    text = browser.get(f"{PAGE}?period=30d").content.decode()
+    today = date_format(timezone.localdate(), "j M")
+    assert f"Not complete: {today} (hatched, because more may be counted)." in text
+    assert 'fill="url(#hatch)"' in text
+    assert text.count('id="hatch"') == 1
+    assert f"{today} (so far)" in text
+    # What no worker has counted is not complete either, however long ago it was.
+    RollupPosition.objects.update(counted_at=timezone.now() - timedelta(days=2))
+    before = date_format(timezone.localdate() - timedelta(days=2), "j M")
+    text = browser.get(f"{PAGE}?period=30d").content.decode()
+    assert f"Not complete: {before} to {today}" in text
+    text = browser.get(f"{PAGE}?since=2020-01-01&until=2020-01-02").content.decode()
+    assert "Not complete" not in text
+
+
+def test_what_two_people_decided_and_gave_back_is_counted(
+    browser: Client, runtime: Runtime
+) -> None:
+    made = timezone.now() - timedelta(days=1)
+    ones = [
+        make_attempt("verified", created_at=made, policy_version=1, verdict="review",
+                     reasons=["near_threshold"])
+        for _ in range(3)
+    ]  # fmt: skip
+    for each in ones:
+        open_review(each, needs_second=True)
+        propose(each, "approved")
+    decide(ones[0], "approved", by="olaf")
+    step(ones[1], "returned", people("olaf"), "approved")
+    text = browser.get(f"{PAGE}?since=2026-11-20&until=2026-11-21").content.decode()
+    assert "<strong>1</strong><span>decided by two people<br>proposals given back: 1" in text
+
+
+def test_calls_cost_nothing_until_there_is_a_price(browser: Client, runtime: Runtime) -> None:
+    fill(runtime, 4)
+    assert "Cost of the billed calls" not in browser.get(PAGE).content.decode()
+    price = {"PRICE_PER_CALL": "0.0850", "PRICE_CURRENCY": "USD"}
+    with override_settings(VERIFICATION={**settings.VERIFICATION, **price}):
+        text = browser.get(PAGE).content.decode()
+    assert "<dt>Cost of the billed calls</dt><dd>0.2550 USD</dd>" in text
+    assert "At 0.0850 USD a call" in text
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"PRICE_PER_CALL": "0.1"},
+        {"PRICE_CURRENCY": "USD"},
+        *({"PRICE_PER_CALL": each, "PRICE_CURRENCY": "USD"} for each in ("x", "NaN", "-1", "1,5")),
+    ],
+)
+def test_a_price_is_whole_or_refused(given: dict[str, str]) -> None:
+    with pytest.raises(ImproperlyConfigured, match="PRICE"):
+        build_conf({**settings.VERIFICATION, **given})
+
+
 def test_no_rate_stands_without_the_number_it_is_of(browser: Client, runtime: Runtime) -> None:
     fill(runtime, 1)
     text = browser.get(PAGE).content.decode()
@@ -83,7 +177,7 @@ def test_it_narrows_by_time_client_and_region(browser: Client, runtime: Runtime)
 
 
 @pytest.mark.parametrize(
-    "query", ["since=x", "client=1", "region=moon", "since=2020-01-01&until=2021-01-01",
+    "query", ["since=x", "client=1", "region=moon", "since=2020-01-01&until=2021-01-02",
               "since=2020-01-02&until=2020-01-01", "period=9d"],
 )  # fmt: skip
 def test_what_cannot_be_is_marked_and_nothing_is_counted(query: str, browser: Client) -> None:
@@ -111,7 +205,7 @@ def test_it_costs_the_same_at_any_size(browser: Client, runtime: Runtime) -> Non
 
 def test_a_name_from_outside_is_escaped(browser: Client, runtime: Runtime) -> None:
     fill(runtime, 1)
-    row = Rollup.objects.filter(figure="reason").get()
+    row = RollupDay.objects.filter(figure="reason").get()
     row.pk, row.figure, row.member = None, "device_tag", "<script>x</script>\u202e"
     row.save(force_insert=True)
     text = browser.get(PAGE).content.decode()

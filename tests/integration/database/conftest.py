@@ -17,6 +17,8 @@ from tests.reviewing import open_review, step
 from verification.ledger.canonical import canonical
 from verification.models import (
     Erasure,
+    Export,
+    ExportRequest,
     LedgerCheckpoint,
     LedgerCosignature,
     LedgerVerification,
@@ -74,6 +76,15 @@ def furnished(db: None, runtime: Runtime) -> None:
         requested_at=NOON,
     )
     RightsSeal.objects.create(sealed_at=NOON)
+    ExportRequest.objects.create(
+        id=uuid4(),
+        filters={},
+        rows=1,
+        reason="asked by letter",
+        requested_by=chief,
+        requested_at=NOON,
+    )
+    Export.objects.create(id=uuid4(), by=chief, at=NOON, filters={}, is_large=False)
     judged = make_attempt("verified", policy_version=1, verdict="review", reasons=["in_doubt"])
     open_review(judged)
     step(judged, "noted", asking, "approved")

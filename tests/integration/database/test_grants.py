@@ -26,9 +26,15 @@ INSERTS = {
         "verification_review_policy",
         "verification_policy_replay",
         "verification_rights_change",
+        "verification_export",
+        "verification_export_request",
         "verification_mention",
         "verification_saved_filter",
         "verification_preference",
+        "verification_second_factor",
+        "verification_recovery_code",
+        "verification_login_try",
+        "verification_login_minute",
         "auth_user",
         "auth_group",
         "auth_user_groups",
@@ -46,7 +52,9 @@ INSERTS = {
         "verification_ledger_cosignature",
         "verification_ledger_verification",
         "verification_review",
+        "verification_rollup_minute",
         "verification_rollup",
+        "verification_rollup_day",
         "verification_rollup_position",
         "procrastinate_jobs",
         "procrastinate_events",
@@ -66,9 +74,13 @@ DELETES = {
         "auth_user_user_permissions",
         "django_session",
         "verification_saved_filter",
+        "verification_second_factor",
+        "verification_recovery_code",
+        "verification_login_try",
     },
     Kind.WORKER: {each for each in INSERTS[Kind.WORKER] if each.startswith("procrastinate_")}
-    | {"verification_ledger_stage", "verification_rollup"},
+    | {"verification_ledger_stage", "verification_login_try", "verification_login_minute"}
+    | {f"verification_rollup{each}" for each in ("_minute", "", "_day")},
 }
 RECORD_UPDATES = {
     Kind.WEB: {
@@ -83,6 +95,7 @@ RECORD_UPDATES = {
             *("state", "decided_by_id", "decided_at", "decision_note", "retired_at"),
         },
         "verification_policy_replay": {"state", "finished_at"},
+        "verification_export_request": {"decision", "decided_by_id", "decided_at", "expires_at"},
         "verification_rights_change": {
             *("decision", "decided_by_id", "decided_at", "glass_broken", "applied_at"),
             *("glass_reviewed_by_id", "glass_reviewed_at"),
@@ -90,11 +103,19 @@ RECORD_UPDATES = {
         "verification_mention": {"seen_at"},
         "verification_saved_filter": {"id", "owner_id", "page", "name", "query", "created_at"},
         "verification_preference": {"person_id", "time_zone", "language"},
+        "verification_second_factor": {
+            *("confirmed", "confirmed_at", "last_step", "throttling_failure_timestamp"),
+            "throttling_failure_count",
+        },
+        "verification_recovery_code": {"used_at"},
+        "verification_login_try": {"digest", "failures", "expires_at"},
+        "verification_login_minute": {"refused"},
     },
     Kind.WORKER: {
         "verification_evidence_key": {"kek_id", "sealed"},
         "verification_api_key": {"kek_id", "secret_sealed"},
         "verification_review": {"needs_second"},
+        "verification_second_factor": {"kek_id", "sealed"},
         "verification_policy_replay": {
             *("state", "started_at", "finished_at", "total", "done", "position_at"),
             *("position_id", "result"),

@@ -28,6 +28,8 @@ FORBIDDEN = {
     "verification_review": ("opened_at", "now()"),
     "verification_review_policy": ("note", "'x'"),
     "verification_rights_change": ("reason", "'x'"),
+    "verification_export_request": ("reason", "'x'"),
+    "verification_export": ("at", "now()"),
 }
 """A column that no step may change and another value, of tables whose rows change in steps."""
 

@@ -15,7 +15,6 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.factories import make_attempt
 from tests.integration.desk.waiting import make_person, make_review, signed_in
-from verification.admin.review_acts import ACTS
 from verification.models import Mention, Review, ReviewStep, SavedFilter
 
 DESK = "/admin/verification/review/"
@@ -254,7 +253,7 @@ def test_what_was_typed_is_not_lost_when_it_is_refused(officer: User) -> None:
         ({"decision": "approved"}, "Choose a reason"),
         ({"decision": "approved", "reason_code": "approved:nonsense"}, "Choose a reason"),
         ({"decision": "approved", "reason_code": "rejected:other"}, "Choose a reason"),
-        ({**_decision(), "note": "x" * 2001}, "at most 2000 characters"),
+        ({**_decision(), "note": "x" * 2001}, "at most 2,000 characters"),
         ({**_decision(), "note": "a\u202eb"}, "control characters"),
     ],
 )

@@ -17,7 +17,6 @@ from django.test import Client
 
 from tests.integration.exports.conftest import RecordAttempt, rows
 from tests.sequencing import sequencing
-from verification.api.export_slots import EXPORTS, MAX_AT_ONCE
 from verification.ledger.canonical import Json, parse
 from verification.ledger.checkpoint import open_checkpoint
 from verification.ledger.errors import CanonicalError
@@ -27,6 +26,7 @@ from verification.models.review import ReviewState
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Verdict
 from verification.selectors.attempts import AttemptQuery
+from verification.services.export_slots import EXPORTS, MAX_AT_ONCE
 from verification.services.exporting import POLL_S, POLLS, ExportRecord, record_export
 from verification.services.runtime import Runtime, get_runtime
 from verification.services.sequencing import tend_log
@@ -96,6 +96,7 @@ def test_an_entry_tells_who_took_what(runtime: Runtime, client_app: ApiClient) -
         },
         "interface": "command",
         "kind": "export.created",
+        "request": None,
     }
 
 

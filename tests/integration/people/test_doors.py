@@ -17,6 +17,8 @@ NOBODY: frozenset[str] = frozenset()
 APPROVERS = frozenset({"approver"})
 ADMINS = frozenset({"administrator"})
 POLICY = APPROVERS | ADMINS
+EXPORTING = APPROVERS | {"auditor"}
+LOGINS = ADMINS | {"auditor"}
 OFFICERS = APPROVERS | {"officer"}
 REVIEWING = OFFICERS | {"auditor"}
 DECIDING = REVIEWING | ADMINS
@@ -61,6 +63,12 @@ DOORS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "verification_reviewpolicy_change": (DECIDING, DECIDING),
     "verification_preference": (STAFF, STAFF),
     "verification_reauth": (STAFF, STAFF),
+    "verification_factor": (STAFF, STAFF),
+    "verification_factor_enrol": (STAFF, STAFF),
+    "verification_factor_code": (STAFF, STAFF),
+    "verification_factor_codes": (STAFF, STAFF),
+    "verification_factor_reset": (ADMINS, ADMINS),
+    "verification_logins": (LOGINS, LOGINS),
     "verification_evidence_reveal": (OFFICERS, OFFICERS),
     "verification_review_next": (DECIDING, OFFICERS),
     "verification_review_mentions": (DECIDING, DECIDING),
@@ -71,6 +79,12 @@ DOORS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "verification_review_glass": (DECIDING, DECIDING),
     "verification_review_changelist": (DECIDING, DECIDING),
     "verification_review_change": (DECIDING, DECIDING),
+    "verification_exportrequest_attempts": (EXPORTING, EXPORTING),
+    "verification_exportrequest_take": (EXPORTING, EXPORTING),
+    "verification_exportrequest_decide": (POLICY, POLICY),
+    "verification_exportrequest_withdraw": (EXPORTING, EXPORTING),
+    "verification_exportrequest_changelist": (POLICY | {"auditor"}, POLICY | {"auditor"}),
+    "verification_exportrequest_change": (POLICY | {"auditor"}, POLICY | {"auditor"}),
     "verification_rightschange_request": (ADMINS, ADMINS),
     "verification_rightschange_decide": (POLICY, POLICY),
     "verification_rightschange_withdraw": (ADMINS, ADMINS),
@@ -108,9 +122,10 @@ def _signed_in(name: str, *roles: str) -> Client:
     return browser
 
 
-def _is_refused(answer: HttpResponseBase) -> bool:
+def _is_let_in(answer: HttpResponseBase) -> bool:
+    answer.close()  # an export holds its slot until it is read
     assert answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
-    return answer.status_code == HTTPStatus.FORBIDDEN
+    return answer.status_code != HTTPStatus.FORBIDDEN
 
 
 def test_every_door_has_a_row_and_every_row_a_door() -> None:
@@ -123,7 +138,7 @@ def test_who_is_let_in(role: str) -> None:
     found = {}
     for name, path in doors().items():
         if name not in OPEN:
-            found[name] = (not _is_refused(browser.get(path)), not _is_refused(browser.post(path)))
+            found[name] = (_is_let_in(browser.get(path)), _is_let_in(browser.post(path)))
     assert found == {name: (role in DOORS[name][0], role in DOORS[name][1]) for name in found}
 
 

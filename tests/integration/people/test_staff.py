@@ -142,6 +142,27 @@ def test_a_stale_proof_asks_for_the_password_and_does_not_post_again(
     assert browser.session[PROVED] == NOW.timestamp() + FRESH_S + 1
 
 
+@pytest.mark.parametrize("page", ["", "add/", "{}/change/", "{}/delete/"])
+def test_roles_are_not_changed_without_a_fresh_proof(
+    clock: time_machine.Traveller, page: str
+) -> None:
+    browser = Client(raise_request_exception=False)
+    User.objects.create_superuser("root", password=PASSWORD)
+    _log_in(browser, "root", PASSWORD)
+    clock.shift(timedelta(seconds=FRESH_S + 1))
+    role = Group.objects.get(name="officer")
+    form = {
+        "name": "other",
+        "post": "yes",
+        "action": "delete_selected",
+        "_selected_action": role.pk,
+    }
+    answer = browser.post(f"/admin/auth/group/{page.format(role.pk)}", form)
+    assert answer.headers["Location"].startswith("/admin/verification/preference/confirm/")
+    assert Group.objects.filter(name="officer").exists()
+    assert not Group.objects.filter(name="other").exists()
+
+
 def test_five_wrong_passwords_end_the_session(browser: Client) -> None:
     for _ in range(5):
         browser.post("/admin/verification/preference/confirm/", {"password": "wrong"})

@@ -3,16 +3,29 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from verification.management.progress import Progress
-from verification.selectors.wrapped_keys import API_KEYS, EVIDENCE_KEYS, counts_by_kek
+from verification.selectors.wrapped_keys import (
+    API_KEYS,
+    EVIDENCE_KEYS,
+    SECOND_FACTORS,
+    counts_by_kek,
+)
 from verification.services.rotation import Broken, Rotated, rotate_keys
 from verification.services.runtime import Runtime, get_runtime
 
-STORES = (EVIDENCE_KEYS, API_KEYS)
+STORES = (EVIDENCE_KEYS, API_KEYS, SECOND_FACTORS)
+WHOSE: Mapping[str, str] = MappingProxyType(
+    {
+        EVIDENCE_KEYS.name: "attempt",
+        API_KEYS.name: "API key",
+        SECOND_FACTORS.name: "second factor with the key",
+    }
+)
 Counts = Mapping[str, Mapping[str, int]]
 """By the name of a store and the key-encryption key."""
 
@@ -60,11 +73,11 @@ class Command(BaseCommand):
             progress.end()
         self.stdout.write(f"{rotated.evidence_keys:,} evidence keys wrapped anew")
         self.stdout.write(f"{rotated.api_keys:,} API keys wrapped anew")
+        self.stdout.write(f"{rotated.second_factors:,} second factors wrapped anew")
         return rotated
 
     def _complain(self, broken: Broken) -> None:
-        whose = "attempt" if broken.store == EVIDENCE_KEYS.name else "API key"
-        self.stderr.write(f"{whose} {broken.id}: {broken.why}")
+        self.stderr.write(f"{WHOSE[broken.store]} {broken.id}: {broken.why}")
 
     def _name_spare_keys(self, counts: Counts, runtime: Runtime) -> None:
         keyring = runtime.conf.keyring

@@ -4,8 +4,8 @@ from collections.abc import Generator
 
 import pytest
 
-from verification.api.export_slots import ExportSlots
-from verification.api.problems import Problem
+from verification.services.errors import ExportsBusyError
+from verification.services.export_slots import ExportSlots
 
 
 def blocks() -> Generator[bytes, None, None]:
@@ -26,9 +26,8 @@ def unstartable() -> Generator[bytes, None, None]:
 def test_one_more_than_there_are_slots_is_told_to_come_back() -> None:
     slots = ExportSlots(2)
     held = [slots.stream(blocks), slots.stream(blocks)]
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(ExportsBusyError):
         slots.stream(blocks)
-    assert (problem.value.kind.status, problem.value.retry_after_s) == (503, 5.0)
     held[0].close()
     assert list(slots.stream(blocks)) == [b"one", b"two"]
 

@@ -166,7 +166,7 @@ def statements(schema, connection):  # noqa: ARG001 - as the others
 
 class Migration(migrations.Migration):
 
-    dependencies = [("verification", "0016_rights_guards")]
+    dependencies = [("verification", "0021_names")]
 
     operations = [
         migrations.AddField(

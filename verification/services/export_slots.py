@@ -6,10 +6,11 @@ Without it, a handful of slow readers would take the whole pool, and nobody coul
 from collections.abc import Callable, Generator
 from threading import BoundedSemaphore, Lock
 
-from verification.api.problems import Problem
+from django.utils.translation import gettext_noop as _
+
+from verification.services.errors import ExportsBusyError
 
 MAX_AT_ONCE = 4
-RETRY_AFTER_S = 5.0
 
 
 class ExportStream:
@@ -49,13 +50,9 @@ class ExportSlots:
         self._slots = BoundedSemaphore(size)
 
     def stream(self, start: Callable[[], Generator[bytes, None, None]]) -> ExportStream:
-        """Start an export in a slot of its own; Problem `overloaded` when all are taken."""
+        """Start an export in a slot of its own; ExportsBusyError when all are taken."""
         if not self._slots.acquire(blocking=False):
-            raise Problem(
-                "overloaded",
-                "Too many exports are being read at once; ask again later.",
-                retry_after_s=RETRY_AFTER_S,
-            )
+            raise ExportsBusyError(_("Too many exports are being read at once; ask again later."))
         try:
             return ExportStream(start(), self._slots.release)
         except BaseException:

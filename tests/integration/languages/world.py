@@ -1,0 +1,164 @@
+"""A house with something on every page: attempts in each state, reviews, erasures, a policy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypedDict
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.factories import ANSWERS, ERRORS, make_attempt, make_bearer_key, make_session
+from tests.integration.desk.waiting import make_review
+from tests.integration.ledger.lives import Lives, seal
+from tests.integration.policies.changing import document
+from verification.identifiers import uuid7
+from verification.models import Evidence, LedgerCheckpoint, LedgerEntry, LedgerVerification
+from verification.models.erasure import LegalBasis
+from verification.models.reveal import Purpose
+from verification.policy.terms import Decision, Priority
+from verification.services import review_queue, reviews
+from verification.services.erasing import decide_erasure, request_erasure
+from verification.services.policies import propose_policy
+from verification.services.replaying import continue_replays, request_replay
+from verification.services.reveals import reveal
+from verification.services.rollups import rebuild
+from verification.services.runtime import Runtime
+
+WHY = "0123456789 0123456789"
+"""A reason that is in no language."""
+
+ADMIN = "admin:verification_"
+
+
+def person(name: str) -> User:
+    """Store somebody who may do all."""
+    return User.objects.create_superuser(name)
+
+
+class Chosen(TypedDict):
+    """A decision with its reason, for the services."""
+
+    decision: Decision
+    reason_code: str
+    runtime: Runtime
+
+
+@dataclass(frozen=True)
+class House:
+    """Who looks, and the path of every page there is to look at, by what it shows."""
+
+    reader: User
+    pages: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Furnisher:
+    """Fills the house through the services; each method returns the pages that it adds."""
+
+    lives: Lives
+    reader: User
+    other: User
+
+    def attempts(self) -> Iterator[tuple[str, str]]:
+        """Add one of each outcome and state, one with everything, and sessions."""
+        client = self.lives.client
+        session = make_session(client)
+        every = {each: make_attempt(each, client=client).pk for each in ANSWERS}
+        for state in ("accepted", "sending", *ERRORS):
+            every[state] = make_attempt(None, state=state, client=client).pk
+        later = timezone.now() + timedelta(hours=1)
+        make_session(client, created_at=timezone.now(), expires_at=later)
+        for name, attempt_id in every.items():
+            yield f"attempt {name}", self.attempt(attempt_id)
+        yield "session", reverse(f"{ADMIN}verificationsession_change", args=[session.pk])
+        yield "client", reverse(f"{ADMIN}apiclient_change", args=[client.pk])
+
+    def disclosures(self) -> Iterator[tuple[str, str]]:
+        """Add a reveal, and erasures that are asked for, refused and approved."""
+        whole = self.lives.settled()
+        runtime = self.lives.runtime
+        item = Evidence.objects.get(attempt_id=whole, kind="image_best")
+        reveal(
+            evidence_id=item.pk, officer=self.reader, purpose=Purpose.DISPUTE, reason=WHY,
+            runtime=runtime,
+        )  # fmt: skip
+        yield "attempt revealed", self.attempt(whole)
+        for approve in (None, True, False):
+            attempt_id = self.lives.settled()
+            asked = request_erasure(
+                attempt_id=attempt_id, legal_basis=LegalBasis.UNLAWFUL, reason=WHY, by=self.other,
+                runtime=runtime,
+            )  # fmt: skip
+            if approve is not None:
+                decide_erasure(
+                    erasure_id=asked.pk, approve=approve, by=self.reader, runtime=runtime
+                )
+            yield f"erasure {approve}", reverse(f"{ADMIN}erasure_change", args=[asked.pk])
+            yield f"attempt with erasure {approve}", self.attempt(attempt_id)
+
+    def reviews(self) -> Iterator[tuple[str, str]]:
+        """Add reviews in each state, with every kind of step."""
+        runtime, by, other = self.lives.runtime, self.reader, self.other
+        every = [make_review(needs_second=True, biz_no=f"B-{number}").pk for number in range(5)]
+        waiting, proposed, decided, broken, snoozed = every
+        chosen: Chosen = {
+            "decision": Decision.APPROVED, "reason_code": "same_person", "runtime": runtime,
+        }  # fmt: skip
+        for each in (proposed, decided):
+            reviews.decide(attempt_id=each, note=WHY, by=other, **chosen)
+        reviews.second(attempt_id=decided, note=WHY, by=by, runtime=runtime)
+        reviews.break_glass(attempt_id=broken, note=WHY, by=other, **chosen)
+        reviews.note(attempt_id=waiting, text=f"{WHY} @{by.username}", by=other, runtime=runtime)
+        review_queue.prioritise(
+            attempt_id=waiting, priority=Priority.URGENT, note=WHY, by=by, runtime=runtime
+        )
+        review_queue.assign(attempt_id=waiting, assignee_id=other.pk, by=by, runtime=runtime)
+        review_queue.take(attempt_id=waiting, by=by, runtime=runtime)
+        until = runtime.now() + timedelta(hours=4)
+        review_queue.snooze(attempt_id=snoozed, until=until, note=WHY, by=by, runtime=runtime)
+        for number, each in enumerate(every):
+            yield f"review {number}", self.attempt(each)
+
+    def policy(self) -> Iterator[tuple[str, str]]:
+        """Add a proposed version and what it would change."""
+        runtime = self.lives.runtime
+        row = propose_policy(
+            document=document(margin="5"), note=WHY, by=self.other, runtime=runtime
+        )
+        asked = request_replay(version=row.version, days=366, by=self.reader, runtime=runtime)
+        while continue_replays(runtime=runtime):
+            pass
+        fresh = request_replay(version=1, days=1, by=self.reader, runtime=runtime)
+        for version in (1, row.version):
+            yield f"policy {version}", reverse(f"{ADMIN}reviewpolicy_change", args=[version])
+        for name, replay in (("done", asked), ("asked", fresh)):
+            yield f"what-if {name}", reverse(f"{ADMIN}reviewpolicy_replay", args=[replay.pk])
+
+    def log(self) -> Iterator[tuple[str, str]]:
+        """Seal everything; add an entry of each kind, a checkpoint and a verification."""
+        rebuild(runtime=self.lives.runtime)
+        seal(self.lives.runtime)
+        now = timezone.now()
+        LedgerVerification.objects.create(
+            id=uuid7(now), started_at=now, finished_at=now, size=3, attempts=2, result="held"
+        )
+        for entry in LedgerEntry.objects.order_by("kind", "index").distinct("kind"):
+            yield f"entry {entry.kind}", reverse(f"{ADMIN}ledgerentry_change", args=[entry.index])
+        size = LedgerCheckpoint.objects.latest("size").size
+        yield "checkpoint", reverse(f"{ADMIN}ledgercheckpoint_change", args=[size])
+
+    def attempt(self, attempt_id: UUID) -> str:
+        """Return the path of an attempt's page."""
+        return reverse(f"{ADMIN}verificationattempt_change", args=[attempt_id])
+
+
+def furnish(lives: Lives) -> House:
+    """Fill the house and list the pages of single things."""
+    make_bearer_key(lives.client)
+    reader, other = person("r1"), person("r2")
+    house = Furnisher(lives, reader, other)
+    found = [house.attempts(), house.disclosures(), house.reviews(), house.policy(), house.log()]
+    return House(reader, {name: path for pages in found for name, path in pages})

@@ -1,0 +1,305 @@
+"""Exports in the admin: taken from the list of attempts; large ones asked for and decided here."""
+
+import base64
+from collections.abc import Callable
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import PermissionDenied
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from verification.admin.facts import Fact
+from verification.admin.filters import AttemptFilterForm
+from verification.admin.fragments import brief_moment, code, moment, plain, text
+from verification.admin.readonly import ReadOnlyAdmin
+from verification.admin.reauth import requires_fresh_login
+from verification.admin.refusals import sentence_of, status_of
+from verification.models import ExportRequest
+from verification.models.export import LARGE_EXPORT, ExportDecision
+from verification.selectors.exports import Blocks, attempts_csv
+from verification.selectors.record import AttemptFilter, client_names
+from verification.selectors.staff_exports import (
+    find_request,
+    requests_lately,
+    requests_to_decide,
+)
+from verification.services.errors import BadReasonError, LargeExportError, ServiceError
+from verification.services.export_slots import EXPORTS
+from verification.services.exporting import ExportRecord
+from verification.services.runtime import get_runtime
+from verification.services.staff_exports import (
+    COUNTED,
+    decide_export,
+    record_large_export,
+    record_small_export,
+    request_export,
+    size_of,
+    withdraw_export,
+)
+
+LATELY = 20
+DECISIONS = {"approve": True, "refuse": False}
+Recorded = Callable[[], tuple[ExportRecord, AttemptFilter]]
+
+
+@admin.register(ExportRequest)
+class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
+    """Requests for large exports that wait, oldest first, and what was decided lately."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add taking, asking, deciding and taking back."""
+        wrap = self.admin_site.admin_view
+        name = "verification_exportrequest"
+        return [
+            path("attempts/", wrap(self.attempts_view), name=f"{name}_attempts"),
+            path("<uuid:request_id>/take/", wrap(self.take_view), name=f"{name}_take"),
+            path("<uuid:request_id>/decide/", wrap(self.decide_view), name=f"{name}_decide"),
+            path("<uuid:request_id>/withdraw/", wrap(self.withdraw_view), name=f"{name}_withdraw"),
+            *super().get_urls(),
+        ]
+
+    def list_page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        """Return what waits, and the last decisions."""
+        return self.page(
+            request,
+            "export_list",
+            _("Exports to decide"),
+            rows=[_row(each) for each in requests_to_decide()],
+            lately=[_row(each) for each in requests_lately(LATELY)],
+            **context,
+        )
+
+    def record_page(self, request: HttpRequest, record_id: UUID) -> HttpResponse:
+        """Return one request, with what this person may do about it."""
+        row = self.found(find_request(record_id))
+        is_own = row.requested_by_id == request.user.pk
+        return self.page(
+            request,
+            "export_request",
+            _("Export of attempts"),
+            export=row,
+            facts=_facts(row),
+            filters=_filters(row.filters),
+            is_open=row.decision is None,
+            is_own=is_own,
+            can_take=is_own and _is_good(row),
+            may_decide=request.user.has_perm("verification.decide_export"),
+        )
+
+    def attempts_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Say what an export of this list would hold; take it, or ask for it."""
+        self._may(request, "export_attempts")
+        names = [(str(each), plain(name)) for each, name in client_names()]
+        form = AttemptFilterForm(request.GET, names)
+        if not form.is_valid():
+            return HttpResponseRedirect(f"{_attempts()}{form.query}")
+        which = form.which(timezone.localdate())
+        if request.method != "POST":
+            return self._offer(request, form, which)
+        try:
+            if "ask" in request.POST:
+                return self._asked(request, which)
+            return self._stream(
+                lambda: record_small_export(which=which, by=_person(request), runtime=get_runtime())
+            )
+        except LargeExportError:
+            return self._offer(request, form, which, status=409)
+        except ServiceError as error:
+            return self._offer(request, form, which, sentence_of(error), status_of(error))
+
+    def take_view(self, request: HttpRequest, request_id: UUID) -> HttpResponseBase:
+        """Stream an export that somebody has agreed to."""
+        self._may(request, "export_attempts")
+        if request.method != "POST":
+            return self.only_posted(request)
+        try:
+            return self._stream(
+                lambda: record_large_export(
+                    request_id=request_id, by=_person(request), runtime=get_runtime()
+                )
+            )
+        except ServiceError as error:
+            return self._refusal(request, error, request_id)
+
+    @requires_fresh_login
+    def decide_view(self, request: HttpRequest, request_id: UUID) -> HttpResponse:
+        """Approve or refuse a request."""
+        self._may(request, "decide_export")
+        if request.method != "POST":
+            return self.only_posted(request)
+        try:
+            approve = DECISIONS.get(request.POST.get("decision", ""))
+            if approve is None:
+                raise BadReasonError(_("Approve or refuse."))
+            decide_export(
+                request_id=request_id, approve=approve, by=_person(request), runtime=get_runtime()
+            )
+        except ServiceError as error:
+            return self._refusal(request, error, request_id)
+        done = _("The export may be taken for a day.") if approve else _("The request is refused.")
+        messages.success(request, f"{done} {_('Your decision is on record.')}")
+        return HttpResponseRedirect(_address(request_id))
+
+    def withdraw_view(self, request: HttpRequest, request_id: UUID) -> HttpResponse:
+        """Take one's own request back."""
+        self._may(request, "export_attempts")
+        if request.method != "POST":
+            return self.only_posted(request)
+        try:
+            withdraw_export(request_id=request_id, by=_person(request), runtime=get_runtime())
+        except ServiceError as error:
+            return self._refusal(request, error, request_id)
+        messages.success(request, _("You have taken the request back."))
+        return HttpResponseRedirect(_address(request_id))
+
+    def _offer(
+        self,
+        request: HttpRequest,
+        form: AttemptFilterForm,
+        which: AttemptFilter,
+        problem: str = "",
+        status: int = 200,
+    ) -> HttpResponse:
+        count = size_of(which, cap=COUNTED)
+        return self.page(
+            request,
+            "export_offer",
+            _("Export attempts"),
+            status=status,
+            problem=problem,
+            count=_count(count.number, is_more=count.is_capped),
+            is_empty=count.number == 0,
+            is_large=count.number > LARGE_EXPORT,
+            most=number_format(LARGE_EXPORT, force_grouping=True),
+            given_reason=request.POST.get("reason", ""),
+            filters=[(name, text(value)) for name, value in form.given.items()],
+            attempts=f"{_attempts()}{form.query}",
+        )
+
+    def _asked(self, request: HttpRequest, which: AttemptFilter) -> HttpResponse:
+        row = request_export(
+            which=which,
+            reason=request.POST.get("reason", ""),
+            by=_person(request),
+            runtime=get_runtime(),
+        )
+        messages.success(request, _("The request is on record. Somebody else must decide."))
+        return HttpResponseRedirect(_address(row.pk))
+
+    def _stream(self, recorded: Recorded) -> StreamingHttpResponse:
+        """Put it on record, then stream it, in constant memory and in a slot of its own."""
+        made: list[ExportRecord] = []
+
+        def start() -> Blocks:
+            record, which = recorded()
+            made.append(record)
+            return _later(which)
+
+        stream = EXPORTS.stream(start)
+        headers = {
+            "Content-Disposition": f'attachment; filename="attempts-{made[0].at:%Y%m%d-%H%M}.csv"',
+            "Cache-Control": "no-store",
+            "Verification-Export": str(made[0].id),
+        }
+        if made[0].checkpoint is not None:
+            headers["Verification-Checkpoint"] = base64.b64encode(made[0].checkpoint).decode()
+        return StreamingHttpResponse(
+            stream, content_type="text/csv; charset=utf-8", headers=headers
+        )
+
+    def _may(self, request: HttpRequest, codename: str) -> None:
+        if not request.user.has_perm(f"verification.{codename}"):
+            raise PermissionDenied
+
+    def _refusal(self, request: HttpRequest, error: ServiceError, request_id: UUID) -> HttpResponse:
+        return self.page(
+            request,
+            "refusal",
+            _("That was not done"),
+            status=status_of(error),
+            sentence=sentence_of(error),
+            back=_address(request_id),
+        )
+
+
+def standing(row: ExportRequest) -> str:
+    """Return in words where a request stands."""
+    if row.decision is None:
+        return _("waits for a second person")
+    if row.decision == ExportDecision.APPROVED and not _is_good(row):
+        return _("approved, expired")
+    return str(ExportDecision(row.decision).label)
+
+
+def _later(which: AttemptFilter) -> Blocks:
+    """Begin when the first block is asked for: the middleware still needs the connection."""
+    yield from attempts_csv(which)
+
+
+def _facts(row: ExportRequest) -> list[Fact]:
+    found = [
+        Fact(_("Attempts"), text(_count(row.rows, is_more=row.rows >= COUNTED))),
+        Fact(_("Reason"), text(row.reason)),
+        Fact(_("Requested by"), text(row.requested_by.get_username())),
+        Fact(_("Requested"), moment(row.requested_at)),
+        Fact(_("State"), text(standing(row))),
+    ]
+    if row.decided_by is not None:
+        found.append(Fact(_("Decided by"), text(row.decided_by.get_username())))
+        found.append(Fact(_("Decided"), moment(row.decided_at)))
+    if row.expires_at is not None:
+        found.append(Fact(_("Can be taken until"), moment(row.expires_at)))
+    return found
+
+
+def _filters(stored: dict[str, object]) -> list[Fact]:
+    """Return what narrows an export, as it is stored: names of columns and their values."""
+    return [Fact(name, code(str(value))) for name, value in sorted(stored.items())]
+
+
+def _row(row: ExportRequest) -> dict[str, object]:
+    return {
+        "address": _address(row.pk),
+        "count": _count(row.rows, is_more=row.rows >= COUNTED),
+        "by": text(row.requested_by.get_username()),
+        "when": brief_moment(row.requested_at),
+        "reason": text(row.reason),
+        "state": standing(row),
+    }
+
+
+def _count(number: int, *, is_more: bool) -> str:
+    shown = number_format(number, force_grouping=True)
+    if is_more:
+        return _("more than %(count)s attempts") % {"count": shown}
+    return ngettext("%(count)s attempt", "%(count)s attempts", number) % {"count": shown}
+
+
+def _is_good(row: ExportRequest) -> bool:
+    until = row.expires_at
+    return row.decision == ExportDecision.APPROVED and until is not None and until > timezone.now()
+
+
+def _address(request_id: UUID) -> str:
+    return reverse("admin:verification_exportrequest_change", args=[request_id])
+
+
+def _attempts() -> str:
+    return reverse("admin:verification_verificationattempt_changelist")
+
+
+def _person(request: HttpRequest) -> AbstractUser:
+    return cast("AbstractUser", request.user)

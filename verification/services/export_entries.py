@@ -1,0 +1,49 @@
+"""The entries of the log about requests for large exports; docs/formats/events.md."""
+
+import json
+
+from verification.ledger.canonical import Json, canonical
+from verification.models import ExportRequest
+from verification.models.export import (
+    EXPORT_APPROVED,
+    EXPORT_REFUSED,
+    EXPORT_REQUESTED,
+    EXPORT_WITHDRAWN,
+    ExportDecision,
+)
+from verification.services.entries import utc_text
+from verification.services.policy_entries import text_sha256
+
+DECIDED = {
+    ExportDecision.APPROVED: EXPORT_APPROVED,
+    ExportDecision.REFUSED: EXPORT_REFUSED,
+    ExportDecision.WITHDRAWN: EXPORT_WITHDRAWN,
+}
+
+
+def requested_entry(row: ExportRequest, *, by: str) -> bytes:
+    """Say who asks for what; of filters and reason, which may be about a person, digests."""
+    said = _about(row, EXPORT_REQUESTED, by, str(row.requested_by_id), utc_text(row.requested_at))
+    return canonical({
+        **said,
+        "filters_sha256": text_sha256(filters_text(row.filters)),
+        "reason_sha256": text_sha256(row.reason),
+        "rows": row.rows,
+    })  # fmt: skip
+
+
+def decided_entry(row: ExportRequest, *, by: str) -> bytes:
+    """Say what was decided, and until when it is good."""
+    assert row.decided_at is not None  # noqa: S101  (narrows the type)
+    kind = DECIDED[ExportDecision(str(row.decision))]
+    said = _about(row, kind, by, str(row.decided_by_id), utc_text(row.decided_at))
+    return canonical({**said, "expires": utc_text(row.expires_at) if row.expires_at else None})
+
+
+def filters_text(filters: dict[str, object]) -> str:
+    """Return stored filters as the text that is digested: names in order, no white space."""
+    return json.dumps(filters, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _about(row: ExportRequest, kind: str, by: str, by_id: str, at: str) -> dict[str, Json]:
+    return {"at": at, "by": by, "by_id": by_id, "kind": kind, "request": str(row.pk)}
