@@ -211,7 +211,7 @@ def test_what_is_decided_is_listed_along_an_index() -> None:
 @pytest.mark.django_db
 def test_what_is_looked_for_by_any_number_is_found_by_indexes() -> None:
     sought = ReviewFilter(state=ReviewState.DECIDED, identifier=str(NOBODY))
-    plan = _plan(reviews_for_list(sought, at=NOON), without=("seqscan", "indexscan"))
+    plan = _plan(reviews_for_list(sought, at=NOON), without=("seqscan", "indexscan", "nestloop"))
     for index in ("biz_no", "subject", "request_id"):
         assert f"attempt_{index}" in plan, plan
     assert "verification_attempt_pkey" in plan
