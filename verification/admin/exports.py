@@ -43,6 +43,7 @@ from verification.services.runtime import get_runtime
 from verification.services.staff_exports import (
     COUNTED,
     decide_export,
+    exported_alone,
     record_large_export,
     record_small_export,
     request_export,
@@ -174,6 +175,7 @@ class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
         status: int = 200,
     ) -> HttpResponse:
         count = size_of(which, cap=COUNTED)
+        alone = exported_alone(_person(request), at=get_runtime().now())
         return self.page(
             request,
             "export_offer",
@@ -182,7 +184,8 @@ class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
             problem=problem,
             count=_count(count.number, is_more=count.is_capped),
             is_empty=count.number == 0,
-            is_large=count.number > LARGE_EXPORT,
+            is_large=count.number > LARGE_EXPORT - alone,
+            alone=number_format(alone, force_grouping=True) if alone else "",
             most=number_format(LARGE_EXPORT, force_grouping=True),
             given_reason=request.POST.get("reason", ""),
             filters=[(name, text(value)) for name, value in form.given.items()],

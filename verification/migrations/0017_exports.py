@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
                 ('at', models.DateTimeField()),
                 ('filters', models.JSONField()),
+                ('rows', models.PositiveIntegerField()),
                 ('is_large', models.BooleanField()),
                 ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('request', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='exports', to='verification.exportrequest')),
@@ -68,5 +69,13 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='export',
             constraint=models.CheckConstraint(condition=models.Q(('is_large', False), ('request__isnull', False), _connector='OR'), name='export_large_has_request'),
+        ),
+        migrations.AddConstraint(
+            model_name='export',
+            constraint=models.CheckConstraint(condition=models.Q(('is_large', True), ('rows__lte', 10000), _connector='OR'), name='export_small_is_small'),
+        ),
+        migrations.AddIndex(
+            model_name='export',
+            index=models.Index(fields=['by', 'at'], name='export_by_at'),
         ),
     ]

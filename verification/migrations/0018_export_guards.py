@@ -1,4 +1,7 @@
-"""Triggers: what staff export stays on record, and large exports stand on a second person's word."""
+"""Triggers: what staff export stays on record, and what is large stands on a second person's word.
+
+Many small exports of a day are a large one.
+"""
 
 from importlib import import_module
 
@@ -7,6 +10,7 @@ from django.db import migrations
 guards = import_module("verification.migrations.0003_guards")
 
 REFUSE = "USING ERRCODE = 'restrict_violation'"
+LARGE = 10_000
 FIXED = ("id", "filters", "rows", "reason", "requested_by_id", "requested_at")
 
 REQUEST = f"""
@@ -45,6 +49,16 @@ BEGIN
             AND r.expires_at > greatest(NEW.at, clock_timestamp())
     ) THEN
         RAISE EXCEPTION '%: a large export needs the approval of another', TG_TABLE_NAME {REFUSE};
+    ELSIF NEW.at < clock_timestamp() - interval '5 minutes' OR NEW.at > clock_timestamp() THEN
+        RAISE EXCEPTION '%: an export is taken now', TG_TABLE_NAME {REFUSE};
+    END IF;
+    -- Another export of the same person at the same moment is waited for, and then counted.
+    PERFORM pg_advisory_xact_lock(hashtextextended('verification.export', NEW.by_id));
+    IF NOT NEW.is_large AND NEW.rows + (
+        SELECT coalesce(sum(e.rows), 0) FROM {{schema}}.verification_export AS e
+        WHERE e.by_id = NEW.by_id AND NOT e.is_large AND e.at > NEW.at - interval '24 hours'
+    ) > {LARGE} THEN
+        RAISE EXCEPTION '%: so many in a day need the approval of another', TG_TABLE_NAME {REFUSE};
     END IF;
     RETURN NEW;
 END"""

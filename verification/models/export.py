@@ -15,7 +15,7 @@ EXPORT_WITHDRAWN = "export.withdrawn"
 """Kinds of the log's entries about requests, beside `export.created`."""
 
 LARGE_EXPORT = 10_000
-"""More attempts leave only if a second person agrees; the database knows the number, too."""
+"""More attempts than these a day leave with one person only if a second one agrees."""
 
 
 class ExportDecision(models.TextChoices):
@@ -89,12 +89,16 @@ class ExportRequest(models.Model):
 
 
 class Export(models.Model):
-    """An export that a person took in the admin; its entry is `export.created`."""
+    """An export that a person took in the admin; its entry is `export.created`.
+
+    `rows` are those of its request for a large one, else counted as it was taken.
+    """
 
     id = models.UUIDField(primary_key=True, editable=False)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField()
     filters = models.JSONField()
+    rows = models.PositiveIntegerField()
     is_large = models.BooleanField()
     request = models.ForeignKey(
         ExportRequest, on_delete=models.PROTECT, null=True, related_name="exports"
@@ -107,10 +111,17 @@ class Export(models.Model):
         verbose_name = _("export")
         verbose_name_plural = _("exports")
         ordering = ("-at", "-id")
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(name="export_by_at", fields=["by", "at"]),
+        ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
                 name="export_large_has_request",
                 condition=Q(is_large=False) | Q(request__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="export_small_is_small",
+                condition=Q(is_large=True) | Q(rows__lte=LARGE_EXPORT),
             ),
         ]
 

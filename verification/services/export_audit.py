@@ -39,8 +39,8 @@ NAMES = (
     "decided_by", "decided_at", "expires",
 )  # fmt: skip
 EXPORTS = f"""
-    SELECT id::text, {utc_sql("at")}, request_id::text, is_large FROM verification_export
-    ORDER BY id
+    SELECT id::text, {utc_sql("at")}, request_id::text, rows, is_large
+    FROM verification_export ORDER BY id
 """  # noqa: S608 - our own columns
 
 Facts = dict[str, Json]
@@ -98,11 +98,13 @@ def _requests(connection: psycopg.Connection[Any], said: dict[str, Facts]) -> It
 def _exports(
     connection: psycopg.Connection[Any], said: dict[str, Mapping[str, Json]]
 ) -> Iterator[Fault]:
-    for id_, at, request, is_large in connection.execute(EXPORTS):
+    for id_, at, request, rows, is_large in connection.execute(EXPORTS):
         entry = said.pop(id_, None)
         if entry is None:
             yield _fault(f"export {id_} is in no entry")
-        elif (entry.get("at"), entry.get("request")) != (at, request) or is_large != bool(request):
+            continue
+        known = entry.get("at"), entry.get("request"), entry.get("rows")
+        if known != (at, request, rows) or is_large != bool(request):
             yield _fault(f"export {id_} differs from what was recorded")
     for id_ in said:
         yield _fault(f"export {id_} was recorded, but is gone")

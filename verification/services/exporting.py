@@ -75,13 +75,15 @@ def record_export(
     runtime: Runtime,
     sleep: Sleep = time.sleep,
     request: UUID | None = None,
+    rows: int | None = None,
     keep: Keep = lambda _export, _at: None,
 ) -> ExportRecord:
     """Commit the entry of an export that is about to begin, and wait for its checkpoint.
 
     `by` is who takes it, `client_id` the API client that does, None for people. `request` is what
-    a second person agreed to; `keep` stores what belongs to it in the same transaction. Waits up
-    to two seconds for the sequencer, without holding a connection. Each call is another export.
+    a second person agreed to, `rows` how many attempts were counted; `keep` stores what belongs to
+    it in the same transaction. Waits up to two seconds for the sequencer, without holding a
+    connection. Each call is another export.
     Must not run inside a transaction. Raises CanonicalError for a `by` that no entry can hold, and
     the database's errors: then nothing may be exported.
     """
@@ -96,6 +98,7 @@ def record_export(
         interface=interface,
         query=query,
         request=request,
+        rows=rows,
     )
     with transaction.atomic(durable=True):
         [staged_no] = stage([entry])
@@ -120,6 +123,7 @@ def export_entry(
     interface: Interface,
     query: AttemptQuery | AttemptFilter,
     request: UUID | None = None,
+    rows: int | None = None,
 ) -> bytes:
     """Say that attempts were exported."""
     return canonical(
@@ -133,6 +137,7 @@ def export_entry(
             "interface": interface,
             "kind": EXPORTED,
             "request": str(request) if request else None,
+            "rows": rows,
         }
     )
 

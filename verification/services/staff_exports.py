@@ -11,7 +11,8 @@ from enum import Enum
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Sum
 from django.utils.translation import gettext_noop as _
 
 from verification.identifiers import uuid7
@@ -32,7 +33,7 @@ from verification.services.errors import (
     UnknownExportError,
 )
 from verification.services.export_entries import decided_entry, requested_entry
-from verification.services.exporting import ExportRecord, record_export
+from verification.services.exporting import ExportRecord, Keep, record_export
 from verification.services.reasons import check_permission, read_reason
 from verification.services.runtime import Runtime
 from verification.services.staging import stage
@@ -41,6 +42,7 @@ COUNTED = 100_000
 """So far attempts are counted for who decides."""
 
 GOOD_FOR = timedelta(hours=24)
+ALONE_IN = timedelta(hours=24)
 
 DECIDED: Mapping[ExportDecision, str] = {
     ExportDecision.APPROVED: _("The request was approved before."),
@@ -85,7 +87,7 @@ def request_export(
 
     Raises NotPermittedError, BadReasonError, and ExportPendingError if the same waits already.
     """
-    _check(by, "export_attempts")
+    check_permission(by, "export_attempts")
     said = read_reason(reason)
     now = runtime.now()
     filters = write_filter(_closed(which, now))
@@ -113,7 +115,7 @@ def decide_export(
 
     Raises NotPermittedError, UnknownExportError, FourEyesError, ExportDecidedError.
     """
-    _check(by, "decide_export")
+    check_permission(by, "decide_export")
     with transaction.atomic():
         row = _lock_open(request_id)
         if row.requested_by_id == by.pk:
@@ -124,7 +126,7 @@ def decide_export(
 
 def withdraw_export(*, request_id: UUID, by: AbstractUser, runtime: Runtime) -> ExportRequest:
     """Take one's own request back; errors as in `decide_export`."""
-    _check(by, "export_attempts")
+    check_permission(by, "export_attempts")
     with transaction.atomic():
         row = _lock_open(request_id)
         if row.requested_by_id != by.pk:
@@ -138,13 +140,33 @@ def record_small_export(
 ) -> tuple[ExportRecord, AttemptFilter]:
     """Put an export on record that needs nobody else; return what is to be written.
 
-    Raises NotPermittedError, and LargeExportError for more than `most` attempts.
+    Raises NotPermittedError, and LargeExportError for more than `most` attempts, together with
+    what the person has exported in the 24 hours before.
     """
-    _check(by, "export_attempts")
+    check_permission(by, "export_attempts")
     closed = _closed(which, runtime.now())
-    if size_of(closed, cap=most).is_capped:
-        raise LargeExportError(_("So many attempts leave only if a second person agrees."))
-    return _record(closed, None, by, runtime), closed
+    count = size_of(closed, cap=most)
+
+    def keep(export: UUID, at: datetime) -> None:
+        _wait_for_own(by)
+        if count.is_capped or count.number > most - exported_alone(by, at=at):
+            raise LargeExportError(_("So many attempts leave only if a second person agrees."))
+        Export.objects.create(
+            id=export,
+            by_id=by.pk,
+            at=at,
+            filters=write_filter(closed),
+            rows=count.number,
+            is_large=False,
+        )
+
+    return _record(closed, count.number, by, runtime, keep), closed
+
+
+def exported_alone(by: AbstractUser, *, at: datetime) -> int:
+    """Return how many attempts a person has exported in 24 hours without a second one."""
+    small = Export.objects.filter(by_id=by.pk, is_large=False, at__gt=at - ALONE_IN)
+    return int(small.aggregate(rows=Sum("rows", default=0))["rows"])
 
 
 def record_large_export(
@@ -155,7 +177,7 @@ def record_large_export(
     Raises NotPermittedError, UnknownExportError, and ExportDecidedError unless it is approved and
     not expired.
     """
-    _check(by, "export_attempts")
+    check_permission(by, "export_attempts")
     row = ExportRequest.objects.filter(pk=request_id).first()
     if row is None:
         raise UnknownExportError(_("There is no such request."))
@@ -166,24 +188,31 @@ def record_large_export(
     if row.expires_at <= runtime.now():
         raise ExportDecidedError(_("The approval has expired: ask anew."))
     which = read_filter(row.filters)
-    return _record(which, row, by, runtime), which
-
-
-def _record(
-    which: AttemptFilter, request: ExportRequest | None, by: AbstractUser, runtime: Runtime
-) -> ExportRecord:
-    """Commit entry and row together."""
 
     def keep(export: UUID, at: datetime) -> None:
         Export.objects.create(
             id=export,
             by_id=by.pk,
             at=at,
-            filters=write_filter(which),
-            is_large=request is not None,
-            request=request,
+            filters=row.filters,
+            rows=row.rows,
+            is_large=True,
+            request=row,
         )
 
+    return _record(which, row.rows, by, runtime, keep, request=row.pk), which
+
+
+def _record(
+    which: AttemptFilter,
+    rows: int,
+    by: AbstractUser,
+    runtime: Runtime,
+    keep: Keep,
+    *,
+    request: UUID | None = None,
+) -> ExportRecord:
+    """Commit the entry, and the row that `keep` makes, together."""
     return record_export(
         by=by.get_username(),
         interface="admin",
@@ -191,16 +220,18 @@ def _record(
         query=which,
         columns=[column.name for column in COLUMNS],
         runtime=runtime,
-        request=request.pk if request else None,
+        request=request,
+        rows=rows,
         keep=keep,
     )
 
 
-def _check(by: AbstractUser, codename: str) -> None:
-    """Refuse whom the database would refuse, too: it lets staff only."""
-    check_permission(by, codename)
-    if not by.is_staff:
-        raise NotPermittedError(_("Your role does not include this."))
+def _wait_for_own(by: AbstractUser) -> None:
+    """Let another export of the same person at the same moment be counted."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('verification.export', %s))", [by.pk]
+        )
 
 
 def _closed(which: AttemptFilter, now: datetime) -> AttemptFilter:

@@ -1,6 +1,7 @@
 """Small exports leave at once and on record; large ones only as a second person has agreed."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from tests.owner import unguarded, watched
 from verification.ledger.canonical import parse
 from verification.lifecycle import State
 from verification.models import Export, ExportRequest, StagedEntry
+from verification.models.export import LARGE_EXPORT
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Verdict
 from verification.selectors.record import AttemptFilter
@@ -32,6 +34,7 @@ from verification.services.faults import FaultCode
 from verification.services.runtime import Runtime
 from verification.services.staff_exports import (
     decide_export,
+    exported_alone,
     read_filter,
     record_large_export,
     record_small_export,
@@ -172,7 +175,7 @@ def put(row: ExportRequest, **other: Any) -> Callable[[], object]:
     """Return how an export is put on record behind the services' back."""
     given = {
         "id": uuid4(), "by": row.requested_by, "at": datetime.now(UTC), "filters": row.filters,
-        "is_large": True, "request": row, **other,
+        "is_large": True, "request": row, "rows": row.rows, **other,
     }  # fmt: skip
     return lambda: Export.objects.create(**given)
 
@@ -218,6 +221,55 @@ def test_the_database_refuses_what_nobody_agreed_to(
     put(approved)()
 
 
+def test_many_small_ones_in_a_day_are_a_large_one(
+    people: dict[str, User], runtime: Runtime, approved: ExportRequest
+) -> None:
+    for _ in range(3):
+        make_attempt("verified")
+    take = {"which": AttemptFilter(), "runtime": runtime, "most": 7}
+    for _ in range(2):
+        record_small_export(by=people["audits"], **take)  # type: ignore[arg-type]
+    with pytest.raises(LargeExportError):
+        record_small_export(by=people["audits"], **take)  # type: ignore[arg-type]
+    record_small_export(by=people["other"], **take)  # type: ignore[arg-type]
+    # The large one was agreed to, and is not held against who took it.
+    assert exported_alone(people["audits"], at=datetime.now(UTC)) == 6
+    assert len(entries("export.created")) == 4
+    tomorrow = datetime.now(UTC) + timedelta(hours=24, seconds=1)
+    assert exported_alone(people["audits"], at=tomorrow) == 0
+
+    alone = {"is_large": False, "request": None}
+    tries = {
+        "too many together": put(approved, **alone, rows=LARGE_EXPORT - 5),
+        "of yesterday": put(approved, **alone, rows=1, at=tomorrow - timedelta(days=2)),
+        "of tomorrow": put(approved, **alone, rows=1, at=tomorrow),
+    }
+    assert {name: refusal(act) for name, act in tries.items()} == dict.fromkeys(
+        tries, RESTRICT_VIOLATION
+    )
+    with pytest.raises(IntegrityError), transaction.atomic():
+        put(approved, **alone, rows=LARGE_EXPORT + 1, by=people["root"])()
+    put(approved, **alone, rows=LARGE_EXPORT - 6)()
+
+
+def test_two_at_the_same_moment_count_each_other(people: dict[str, User], runtime: Runtime) -> None:
+    for _ in range(3):
+        make_attempt("verified")
+
+    def take(_: int) -> bool:
+        try:
+            record_small_export(which=AttemptFilter(), by=people["audits"], runtime=runtime, most=7)
+        except LargeExportError:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(take, range(6))) == 2
+    assert Export.objects.count() == len(entries("export.created")) == 2
+
+
 EDITS = {
     "another filter": ("UPDATE verification_export_request SET filters = '{{}}'", "filters"),
     "another reason": ("UPDATE verification_export_request SET reason = 'x'", "reason"),
@@ -232,8 +284,8 @@ EDITS = {
     "an export gone": ("DELETE FROM verification_export", "is gone"),
     "an export slipped in": (
         (
-            "INSERT INTO verification_export"
-            " SELECT gen_random_uuid(), at, filters, is_large, by_id, request_id"
+            "INSERT INTO verification_export (id, at, filters, rows, is_large, by_id, request_id)"
+            " SELECT gen_random_uuid(), at, filters, rows, is_large, by_id, request_id"
             " FROM verification_export"
         ),
         "in no entry",
@@ -242,6 +294,7 @@ EDITS = {
         "UPDATE verification_export SET at = at - interval '1 s'",
         "differs",
     ),
+    "an export of fewer": ("UPDATE verification_export SET rows = rows + 1", "differs"),
     "a request gone": (
         "DELETE FROM verification_export; DELETE FROM verification_export_request",
         "is gone",
