@@ -30,6 +30,9 @@ ACCOUNT_LOOKUPS = frozenset(
 
 SUPERUSERS_ONLY = ("is_superuser", "user_permissions")
 WORKING = ("is_active", "is_staff")
+KNOWN = ("last_login", "date_joined")
+"""What the site knows of an account, and nobody says."""
+
 OWN_RIGHTS = ("is_staff", "is_active", "groups")
 
 if TYPE_CHECKING:
@@ -118,7 +121,7 @@ class StaffAdmin(NamesPermissions, _Accounts):
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Keep everyone but superusers from giving themselves, or anyone, more than a role."""
-        fixed = (*super().get_readonly_fields(request, obj), "second_factor")
+        fixed = (*super().get_readonly_fields(request, obj), "second_factor", *KNOWN)
         if _is_superuser(request):
             return fixed
         is_own = obj is not None and obj.pk == request.user.pk

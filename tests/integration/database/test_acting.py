@@ -41,8 +41,6 @@ def test_a_form_of_the_admin_names_the_member_of_staff(client: Client) -> None:
         "is_active": "on",
         "is_staff": "on",
         "groups": [str(group.pk)],
-        "date_joined_0": "2026-01-01",
-        "date_joined_1": "00:00:00",
     }
     answer = client.post(f"/admin/auth/user/{officer.pk}/change/", form)
     assert answer.status_code == 302

@@ -197,8 +197,10 @@ def test_an_administrator_cannot_rise(chief: User, browser: Client) -> None:
         "groups": [officer], "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00",
     }  # fmt: skip
     assert browser.post(f"/admin/auth/user/{chief.pk}/change/", wanted).status_code == 302
+    joined = chief.date_joined
     chief.refresh_from_db()
     assert not chief.is_superuser
+    assert chief.date_joined == joined
     assert [each.name for each in chief.groups.all()] == ["administrator"]
 
 
