@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from random import sample
 
 ROOT = Path(__file__).resolve().parents[2]
 UP = ROOT / "script" / "up"
@@ -78,9 +80,22 @@ def new_place() -> Iterator[Place]:
 
 
 def free_ports() -> tuple[int, int]:
-    """Return two ports that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("", 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]
+    """Return two ports that nobody listens on.
+
+    Below those that the system gives to connections: one of them could take such a port, before
+    the site comes to listen on it.
+    """
+    free = (port for port in sample(range(10_240, 32_768), 100) if _is_free(port))
+    one, other = islice(free, 2)
+    return one, other
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def up(place: Place, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -79,7 +79,7 @@ def test_a_second_run_keeps_the_data_and_ctrl_c_stops_everything(place: Place) -
         assert "Ready: jobs and the sequencer run" in said
         assert _roles(place) >= {"verification_web", "verification_worker"}
         assert "permission denied" not in (place.local_dir / "postgres/server.log").read_text()
-        assert running.end(signal.SIGINT) == 0
+        assert running.end(signal.SIGINT) == 0, running.output
     assert place.leaves_nothing()
 
 
@@ -89,7 +89,7 @@ def test_two_runs_in_one_folder_are_refused(place: Place) -> None:
         second = up(place, "--no-demo")
         assert second.returncode == 1
         assert "running here already" in second.stderr
-        assert running.end(signal.SIGTERM) == 0
+        assert running.end(signal.SIGTERM) == 0, running.output
     assert place.leaves_nothing()
 
 
@@ -108,7 +108,7 @@ def test_the_death_of_a_process_is_reported_and_ends_the_run(place: Place) -> No
 def test_a_stop_in_the_middle_of_the_start_leaves_nothing(place: Place, moment: str) -> None:
     with running_up(place, "--no-demo") as running:
         running.wait_until(moment)
-        assert running.end(signal.SIGINT) == 0
+        assert running.end(signal.SIGINT) == 0, running.output
     assert "Traceback" not in running.output
     assert place.leaves_nothing()
 
@@ -121,7 +121,7 @@ def test_what_a_killed_run_left_is_stopped_by_the_next_one(place: Place) -> None
     assert place.ends(b"faceid_sandbox")
     with running_up(place, "--no-demo") as running:
         running.wait_until("Running.")
-        assert running.end(signal.SIGINT) == 0
+        assert running.end(signal.SIGINT) == 0, running.output
     assert place.leaves_nothing()
 
 
@@ -136,7 +136,7 @@ def test_the_real_things_get_no_sandbox_no_demonstration_and_no_samples(
         assert not place.runs(b"bin/postgres")
         with urllib.request.urlopen(f"http://127.0.0.1:{place.web_port}/readyz") as answer:
             assert answer.status == 200
-        assert running.end(signal.SIGTERM) == 0
+        assert running.end(signal.SIGTERM) == 0, running.output
     assert "demo-" not in running.output
     assert "Collecting static files" in running.output
     assert list((tmp_path / "static").iterdir())

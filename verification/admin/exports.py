@@ -1,8 +1,8 @@
 """Exports in the admin: taken from the list of attempts; large ones asked for and decided here."""
 
 import base64
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -19,7 +19,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from verification.admin.facts import Fact
 from verification.admin.filters import AttemptFilterForm
@@ -51,8 +51,26 @@ from verification.services.staff_exports import (
     withdraw_export,
 )
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
 LATELY = 20
 DECISIONS = {"approve": True, "refuse": False}
+NARROWED_BY: Mapping[str, "_StrPromise"] = {
+    "identifier": gettext_lazy("Find"),
+    "state": gettext_lazy("State"),
+    "outcome": gettext_lazy("Outcome"),
+    "verdict": gettext_lazy("Policy's verdict"),
+    "decision": gettext_lazy("Decision now"),
+    "is_attack": gettext_lazy("Attack"),
+    "error_code": gettext_lazy("Error code"),
+    "client_id": gettext_lazy("Client"),
+    "region": gettext_lazy("Region"),
+    "created_from": gettext_lazy("From"),
+    "created_before": gettext_lazy("Before"),
+}
+"""What a filter is called, by the name it is stored under."""
+
 Recorded = Callable[[], tuple[ExportRecord, AttemptFilter]]
 
 
@@ -188,7 +206,7 @@ class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
             alone=number_format(alone, force_grouping=True) if alone else "",
             most=number_format(LARGE_EXPORT, force_grouping=True),
             given_reason=request.POST.get("reason", ""),
-            filters=[(name, text(value)) for name, value in form.given.items()],
+            filters=[(name, text(value)) for name, value in form.told],
             attempts=f"{_attempts()}{form.query}",
         )
 
@@ -269,8 +287,10 @@ def _facts(row: ExportRequest) -> list[Fact]:
 
 
 def _filters(stored: dict[str, object]) -> list[Fact]:
-    """Return what narrows an export, as it is stored: names of columns and their values."""
-    return [Fact(name, code(str(value))) for name, value in sorted(stored.items())]
+    """Return what narrows an export, named as in the list; the values are as they are stored."""
+    return [
+        Fact(str(NARROWED_BY[name]), code(str(value))) for name, value in sorted(stored.items())
+    ]
 
 
 def _row(row: ExportRequest) -> dict[str, object]:

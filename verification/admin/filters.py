@@ -63,7 +63,10 @@ class RecordFilterForm(forms.Form):
     since = _DayField(_("From"))
     until = _DayField(_("To"))
     period = forms.ChoiceField(
-        required=False, choices=[("", ""), *LABELS.items()], widget=forms.HiddenInput
+        label=_("Time"),
+        required=False,
+        choices=[("", ""), *LABELS.items()],
+        widget=forms.HiddenInput,
     )
 
     def __init__(self, data: QueryDict, names: Choices) -> None:
@@ -76,6 +79,15 @@ class RecordFilterForm(forms.Form):
     def given(self) -> dict[str, str]:
         """The parameters that narrow the list, as they stand in the address."""
         return {name: self.data[name] for name in self.fields if self.data.get(name)}
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        """What narrows the list in words: what it is called, and what was chosen or typed."""
+        chosen = {name: dict(getattr(self.fields[name], "choices", ())) for name in self.given}
+        return [
+            (str(self[name].label), str(chosen[name].get(value, value)))
+            for name, value in self.given.items()
+        ]
 
     @property
     def query(self) -> str:

@@ -65,7 +65,10 @@ def label_of(permission: Permission) -> str:
 
 
 class NamesPermissions(_Pages):
-    """For pages on which permissions are chosen; stands before the stock class."""
+    """For pages on which roles and permissions are chosen; stands before the stock class.
+
+    They are ticked: the stock pair of lists needs a script, and names its help on what has no role.
+    """
 
     def formfield_for_manytomany(
         self,
@@ -73,7 +76,8 @@ class NamesPermissions(_Pages):
         request: HttpRequest | None = None,
         **kwargs: Any,
     ) -> "forms.ModelMultipleChoiceField[Any] | None":
-        """Offer permissions under the names of the reader's language."""
+        """Offer permissions under the names of the reader's language, as boxes to tick."""
+        kwargs["widget"] = forms.CheckboxSelectMultiple
         if db_field.related_model is Permission:
             kwargs["form_class"] = PermissionField
             kwargs["queryset"] = Permission.objects.select_related("content_type")

@@ -42,6 +42,7 @@ TOLD = frozenset(
         "review_state",
         "result_code",
         "is_attack",
+        "error_code",
         "client_id",
         "region",
         "created_from",

@@ -57,6 +57,7 @@ READERS: Mapping[str, object] = {
     "verdict": Verdict,
     "decision": Decision,
     "is_attack": bool,
+    "error_code": str,
     "client_id": UUID,
     "region": str,
     "created_from": datetime.fromisoformat,

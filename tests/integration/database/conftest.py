@@ -1,7 +1,7 @@
 """Fixtures of the tests that attack the database itself."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -84,7 +84,9 @@ def furnished(db: None, runtime: Runtime) -> None:
         requested_by=chief,
         requested_at=NOON,
     )
-    Export.objects.create(id=uuid4(), by=chief, at=NOON, filters={}, is_large=False)
+    Export.objects.create(
+        id=uuid4(), by=chief, at=datetime.now(UTC), filters={}, rows=0, is_large=False
+    )
     judged = make_attempt("verified", policy_version=1, verdict="review", reasons=["in_doubt"])
     open_review(judged)
     step(judged, "noted", asking, "approved")

@@ -97,6 +97,7 @@ def test_an_entry_tells_who_took_what(runtime: Runtime, client_app: ApiClient) -
         "interface": "command",
         "kind": "export.created",
         "request": None,
+        "rows": None,
     }
 
 

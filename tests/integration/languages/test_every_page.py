@@ -7,33 +7,18 @@ from http import HTTPStatus
 
 import pytest
 from django.test import Client
-from django.urls import reverse
 
 from project import messages
 from tests.conftest import OpenToken
+from tests.integration.languages.addresses import addresses_of
 from tests.integration.languages.world import House, furnish
 from tests.integration.ledger.lives import Lives
-from tests.integration.people.doors import NOBODY, SAMPLES, doors
 from verification.admin.preferences import CHOSEN
 from verification.models import ApiClient
 from verification.services.roles import ROLES
 from verification.services.runtime import Runtime
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-NARROWED = {
-    "verificationattempt": (
-        "?q=nothing&period=7d",
-        "?since=2026-11-01&until=2026-11-30",
-        "?since=x",
-        "?e=1&state=in_doubt",
-    ),
-    "ledgerentry": ("?q=nothing", "?q=0"),
-    "review": ("?show=decided", "?show=proposed", "?q=nothing"),
-    "rollup": ("?period=30d", "?since=2001-01-01&until=2001-01-02"),
-    "reveal": ("?attempt=x", "?subject=nobody"),
-}
-"""Lists as they look when they are narrowed, empty or asked for nonsense."""
 
 WORD = re.compile(r"[A-Za-z]{2,}")
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -45,9 +30,6 @@ SAID_BY = ("aria-label", "alt", "title", "placeholder", "data-label")
 NOT_READ = {"script", "style", "code", "pre", "bdi", "kbd", "em", "textarea"}
 """What stands in these is no sentence of ours: codes, documents, texts from outside."""
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
-OPERATORS = "procrastinate"
-"""The queue's own pages speak no other language; only superusers see them."""
-
 NAMES = {
     *ROLES,
     *("API", "Base64", "Base", "Bearer", "FaceID", "Go", "HTTP", "ID", "JSON", "SDK", "SHA", "UTC"),
@@ -104,19 +86,6 @@ def _browser(house: House, language: str) -> Client:
     return browser
 
 
-def _addresses(house: House) -> dict[str, str]:
-    unknown = (str(NOBODY), str(SAMPLES["int"]), OPERATORS)
-    lists = {
-        name: path for name, path in doors().items() if not any(each in path for each in unknown)
-    }
-    narrowed = {
-        f"{name}{query}": reverse(f"admin:verification_{name}_changelist") + query
-        for name, queries in NARROWED.items()
-        for query in queries
-    }
-    return {**lists, **narrowed, **house.pages}
-
-
 def _pages(browser: Client, addresses: Mapping[str, str]) -> Iterator[tuple[str, set[str]]]:
     for name, path in addresses.items():
         answer = browser.get(path)
@@ -134,14 +103,14 @@ def _is_english_in_chinese(text: str) -> bool:
 
 
 def test_no_page_says_english_in_chinese(house: House) -> None:
-    pages = dict(_pages(_browser(house, "zh-hans"), _addresses(house)))
+    pages = dict(_pages(_browser(house, "zh-hans"), addresses_of(house)))
     assert len(pages) > len(house.pages)
     left = {name: sorted(filter(_is_english_in_chinese, said)) for name, said in pages.items()}
     assert {name: said for name, said in left.items() if said} == {}
 
 
 def test_no_page_says_in_indonesian_what_it_says_in_english(house: House) -> None:
-    addresses = _addresses(house)
+    addresses = addresses_of(house)
     english = dict(_pages(_browser(house, "en"), addresses))
     ours = dict(_pages(_browser(house, "id"), addresses))
     same_word = {each.id for each in messages.read_catalogue("id") if each.id == each.string}

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TypedDict
 from uuid import UUID
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.urls import reverse
 from django.utils import timezone
 
@@ -18,14 +18,18 @@ from verification.identifiers import uuid7
 from verification.models import Evidence, LedgerCheckpoint, LedgerEntry, LedgerVerification
 from verification.models.erasure import LegalBasis
 from verification.models.reveal import Purpose
+from verification.models.rights import Growth
 from verification.policy.terms import Decision, Priority
+from verification.selectors.record import AttemptFilter
 from verification.services import review_queue, reviews
 from verification.services.erasing import decide_erasure, request_erasure
 from verification.services.policies import propose_policy
 from verification.services.replaying import continue_replays, request_replay
 from verification.services.reveals import reveal
+from verification.services.rights import break_glass_for_rights, decide_rights, request_rights
 from verification.services.rollups import rebuild
 from verification.services.runtime import Runtime
+from verification.services.staff_exports import decide_export, request_export
 
 WHY = "0123456789 0123456789"
 """A reason that is in no language."""
@@ -137,6 +141,35 @@ class Furnisher:
         for name, replay in (("done", asked), ("asked", fresh)):
             yield f"what-if {name}", reverse(f"{ADMIN}reviewpolicy_replay", args=[replay.pk])
 
+    def rights(self) -> Iterator[tuple[str, str]]:
+        """Add requests for rights that wait, were approved, refused, and broken glass."""
+        runtime = self.lives.runtime
+        for number, name in enumerate(("waits", "True", "False", "glass")):
+            account = User.objects.create_user(f"a{number}", is_staff=True)
+            ask = break_glass_for_rights if name == "glass" else request_rights
+            change = ask(
+                account_id=str(account.pk), growth=Growth.ROLE, reason=WHY, by=self.other,
+                role_id=Group.objects.get(name="officer").pk, runtime=runtime,
+            )  # fmt: skip
+            if name in {"True", "False"}:
+                decide_rights(
+                    change_id=change.pk, approve=name == "True", by=self.reader, runtime=runtime
+                )
+            yield f"rights {name}", reverse(f"{ADMIN}rightschange_change", args=[change.pk])
+        yield "rights asked for", reverse(f"{ADMIN}rightschange_request", args=[self.other.pk])
+        yield "account", reverse("admin:auth_user_change", args=[self.other.pk])
+
+    def exports(self) -> Iterator[tuple[str, str]]:
+        """Add requests for exports that wait, were approved and refused."""
+        runtime = self.lives.runtime
+        for region, approve in (("sgp", None), ("idn", True), ("sandbox", False)):
+            row = request_export(
+                which=AttemptFilter(region=region), reason=WHY, by=self.other, runtime=runtime
+            )
+            if approve is not None:
+                decide_export(request_id=row.pk, approve=approve, by=self.reader, runtime=runtime)
+            yield f"export {approve}", reverse(f"{ADMIN}exportrequest_change", args=[row.pk])
+
     def log(self) -> Iterator[tuple[str, str]]:
         """Seal everything; add an entry of each kind, a checkpoint and a verification."""
         rebuild(runtime=self.lives.runtime)
@@ -160,5 +193,8 @@ def furnish(lives: Lives) -> House:
     make_bearer_key(lives.client)
     reader, other = person("r1"), person("r2")
     house = Furnisher(lives, reader, other)
-    found = [house.attempts(), house.disclosures(), house.reviews(), house.policy(), house.log()]
+    found = [
+        house.attempts(), house.disclosures(), house.reviews(), house.policy(), house.rights(),
+        house.exports(), house.log(),
+    ]  # fmt: skip
     return House(reader, {name: path for pages in found for name, path in pages})

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -86,11 +87,13 @@ def test_a_filter_comes_back_as_it_was_stored() -> None:
         verdict=Verdict.REVIEW,
         decision=Decision.APPROVED,
         is_attack=False,
+        error_code="read_timeout",
         client_id=uuid4(),
         region="sgp",
         created_from=datetime(2026, 1, 1, tzinfo=UTC),
         created_before=datetime(2026, 2, 1, 1, 2, 3, 4, tzinfo=UTC),
     )
+    assert None not in astuple(whole)
     assert read_filter(write_filter(whole)) == whole
     assert read_filter(write_filter(AttemptFilter())) == AttemptFilter()
     with pytest.raises(KeyError):
