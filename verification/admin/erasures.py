@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.auth.models import AbstractUser
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -17,11 +15,11 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
 from verification.admin import facts
+from verification.admin.acting import ActingAdmin, person_of, read_approval
 from verification.admin.facts import Fact
 from verification.admin.fragments import brief_moment, code, moment, number_or_none, text
-from verification.admin.readonly import READING, ReadOnlyAdmin
+from verification.admin.readonly import READING
 from verification.admin.reauth import requires_fresh_login
-from verification.admin.refusals import sentence_of, status_of
 from verification.models import Erasure
 from verification.models.erasure import Decision, LegalBasis
 from verification.selectors.erasures import erasures_to_decide, find_erasure
@@ -30,7 +28,6 @@ from verification.services.erasure_certificate import erasure_certificate
 from verification.services.errors import BadReasonError, ServiceError
 from verification.services.runtime import get_runtime
 
-DECISIONS = {"approve": True, "refuse": False}
 DECIDED: Mapping[str, tuple[Promise, Promise]] = MappingProxyType(
     {
         Decision.APPROVED: (gettext_lazy("Approved by"), pgettext_lazy("an erasure", "Approved")),
@@ -61,7 +58,7 @@ def request_facts(erasure: Erasure) -> list[Fact]:
 
 
 @admin.register(Erasure)
-class ErasureAdmin(ReadOnlyAdmin[Erasure]):
+class ErasureAdmin(ActingAdmin[Erasure]):
     """Requests that wait for a decision, oldest first."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -119,25 +116,25 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
     @method_decorator(sensitive_post_parameters("reason"))
     def request_view(self, request: HttpRequest, attempt_id: UUID) -> HttpResponse:
         """Ask for the erasure of an attempt's evidence."""
-        if refused := self._unless_posted(request, "request_erasure"):
+        if refused := self.unless_posted(request, "request_erasure"):
             return refused
         try:
             request_erasure(
                 attempt_id=attempt_id,
                 legal_basis=_basis(request.POST.get("legal_basis", "")),
                 reason=request.POST.get("reason", ""),
-                by=cast("AbstractUser", request.user),
+                by=person_of(request),
                 runtime=get_runtime(),
             )
         except ServiceError as error:
-            return self._refusal(request, error, _attempt_address(attempt_id))
+            return self.refusal(request, error, _attempt_address(attempt_id))
         messages.success(request, _("The request is on record. Somebody else must decide on it."))
         return HttpResponseRedirect(_attempt_address(attempt_id))
 
     @requires_fresh_login
     def decide_view(self, request: HttpRequest, erasure_id: UUID) -> HttpResponse:
         """Approve or refuse a request."""
-        if refused := self._unless_posted(request, "decide_erasure"):
+        if refused := self.unless_posted(request, "decide_erasure"):
             return refused
         back = reverse("admin:verification_erasure_change", args=[erasure_id])
         try:
@@ -145,11 +142,11 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
             erasure = decide_erasure(
                 erasure_id=erasure_id,
                 approve=approve,
-                by=cast("AbstractUser", request.user),
+                by=person_of(request),
                 runtime=get_runtime(),
             )
         except ServiceError as error:
-            return self._refusal(request, error, back)
+            return self.refusal(request, error, back)
         done = (
             _("The evidence is erased. Your decision is on record.")
             if approve
@@ -167,27 +164,12 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
         try:
             content = erasure_certificate(attempt_id=erasure.attempt_id, runtime=get_runtime())
         except ServiceError as error:
-            return self._refusal(request, error, erasure_address(erasure))
+            return self.refusal(request, error, erasure_address(erasure))
         name = f"erasure-{erasure.attempt_id}.txt"
         return HttpResponse(
             content,
             content_type="text/plain; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        )
-
-    def _unless_posted(self, request: HttpRequest, codename: str) -> HttpResponse | None:
-        if not request.user.has_perm(f"verification.{codename}"):
-            raise PermissionDenied
-        return None if request.method == "POST" else self.only_posted(request)
-
-    def _refusal(self, request: HttpRequest, error: ServiceError, back: str) -> HttpResponse:
-        return self.page(
-            request,
-            "refusal",
-            _("That was not done"),
-            status=status_of(error),
-            sentence=sentence_of(error),
-            back=back,
         )
 
 
@@ -203,9 +185,7 @@ def _basis(value: str) -> LegalBasis:
 
 
 def _decision(request: HttpRequest) -> bool:
-    approve = DECISIONS.get(request.POST.get("decision", ""))
-    if approve is None:
-        raise BadReasonError(_("Approve or refuse."))
+    approve = read_approval(request)
     if approve and "sure" not in request.POST:
         raise BadReasonError(_("Confirm that the evidence is to be gone for ever."))
     return approve

@@ -2,12 +2,10 @@
 
 import base64
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.auth.models import AbstractUser
-from django.core.exceptions import PermissionDenied
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -21,10 +19,10 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from verification.admin.acting import ActingAdmin, person_of, read_approval
 from verification.admin.facts import Fact
 from verification.admin.filters import AttemptFilterForm
 from verification.admin.fragments import brief_moment, code, moment, plain, text
-from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.reauth import requires_fresh_login
 from verification.admin.refusals import sentence_of, status_of
 from verification.models import ExportRequest
@@ -36,7 +34,7 @@ from verification.selectors.staff_exports import (
     requests_lately,
     requests_to_decide,
 )
-from verification.services.errors import BadReasonError, LargeExportError, ServiceError
+from verification.services.errors import LargeExportError, ServiceError
 from verification.services.export_slots import EXPORTS
 from verification.services.exporting import ExportRecord
 from verification.services.runtime import get_runtime
@@ -55,7 +53,6 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 LATELY = 20
-DECISIONS = {"approve": True, "refuse": False}
 NARROWED_BY: Mapping[str, "_StrPromise"] = {
     "identifier": gettext_lazy("Find"),
     "state": gettext_lazy("State"),
@@ -75,7 +72,7 @@ Recorded = Callable[[], tuple[ExportRecord, AttemptFilter]]
 
 
 @admin.register(ExportRequest)
-class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
+class ExportRequestAdmin(ActingAdmin[ExportRequest]):
     """Requests for large exports that wait, oldest first, and what was decided lately."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -120,7 +117,7 @@ class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
 
     def attempts_view(self, request: HttpRequest) -> HttpResponseBase:
         """Say what an export of this list would hold; take it, or ask for it."""
-        self._may(request, "export_attempts")
+        self.require(request, "export_attempts")
         names = [(str(each), plain(name)) for each, name in client_names()]
         form = AttemptFilterForm(request.GET, names)
         if not form.is_valid():
@@ -132,7 +129,9 @@ class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
             if "ask" in request.POST:
                 return self._asked(request, which)
             return self._stream(
-                lambda: record_small_export(which=which, by=_person(request), runtime=get_runtime())
+                lambda: record_small_export(
+                    which=which, by=person_of(request), runtime=get_runtime()
+                )
             )
         except LargeExportError:
             return self._offer(request, form, which, status=409)
@@ -141,46 +140,41 @@ class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
 
     def take_view(self, request: HttpRequest, request_id: UUID) -> HttpResponseBase:
         """Stream an export that somebody has agreed to."""
-        self._may(request, "export_attempts")
-        if request.method != "POST":
-            return self.only_posted(request)
+        if refused := self.unless_posted(request, "export_attempts"):
+            return refused
         try:
             return self._stream(
                 lambda: record_large_export(
-                    request_id=request_id, by=_person(request), runtime=get_runtime()
+                    request_id=request_id, by=person_of(request), runtime=get_runtime()
                 )
             )
         except ServiceError as error:
-            return self._refusal(request, error, request_id)
+            return self.refusal(request, error, _address(request_id))
 
     @requires_fresh_login
     def decide_view(self, request: HttpRequest, request_id: UUID) -> HttpResponse:
         """Approve or refuse a request."""
-        self._may(request, "decide_export")
-        if request.method != "POST":
-            return self.only_posted(request)
+        if refused := self.unless_posted(request, "decide_export"):
+            return refused
         try:
-            approve = DECISIONS.get(request.POST.get("decision", ""))
-            if approve is None:
-                raise BadReasonError(_("Approve or refuse."))
+            approve = read_approval(request)
             decide_export(
-                request_id=request_id, approve=approve, by=_person(request), runtime=get_runtime()
+                request_id=request_id, approve=approve, by=person_of(request), runtime=get_runtime()
             )
         except ServiceError as error:
-            return self._refusal(request, error, request_id)
+            return self.refusal(request, error, _address(request_id))
         done = _("The export may be taken for a day.") if approve else _("The request is refused.")
         messages.success(request, f"{done} {_('Your decision is on record.')}")
         return HttpResponseRedirect(_address(request_id))
 
     def withdraw_view(self, request: HttpRequest, request_id: UUID) -> HttpResponse:
         """Take one's own request back."""
-        self._may(request, "export_attempts")
-        if request.method != "POST":
-            return self.only_posted(request)
+        if refused := self.unless_posted(request, "export_attempts"):
+            return refused
         try:
-            withdraw_export(request_id=request_id, by=_person(request), runtime=get_runtime())
+            withdraw_export(request_id=request_id, by=person_of(request), runtime=get_runtime())
         except ServiceError as error:
-            return self._refusal(request, error, request_id)
+            return self.refusal(request, error, _address(request_id))
         messages.success(request, _("You have taken the request back."))
         return HttpResponseRedirect(_address(request_id))
 
@@ -193,7 +187,7 @@ class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
         status: int = 200,
     ) -> HttpResponse:
         count = size_of(which, cap=COUNTED)
-        alone = exported_alone(_person(request), at=get_runtime().now())
+        alone = exported_alone(person_of(request), at=get_runtime().now())
         return self.page(
             request,
             "export_offer",
@@ -214,7 +208,7 @@ class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
         row = request_export(
             which=which,
             reason=request.POST.get("reason", ""),
-            by=_person(request),
+            by=person_of(request),
             runtime=get_runtime(),
         )
         messages.success(request, _("The request is on record. Somebody else must decide."))
@@ -239,20 +233,6 @@ class ExportRequestAdmin(ReadOnlyAdmin[ExportRequest]):
             headers["Verification-Checkpoint"] = base64.b64encode(made[0].checkpoint).decode()
         return StreamingHttpResponse(
             stream, content_type="text/csv; charset=utf-8", headers=headers
-        )
-
-    def _may(self, request: HttpRequest, codename: str) -> None:
-        if not request.user.has_perm(f"verification.{codename}"):
-            raise PermissionDenied
-
-    def _refusal(self, request: HttpRequest, error: ServiceError, request_id: UUID) -> HttpResponse:
-        return self.page(
-            request,
-            "refusal",
-            _("That was not done"),
-            status=status_of(error),
-            sentence=sentence_of(error),
-            back=_address(request_id),
         )
 
 
@@ -322,7 +302,3 @@ def _address(request_id: UUID) -> str:
 
 def _attempts() -> str:
     return reverse("admin:verification_verificationattempt_changelist")
-
-
-def _person(request: HttpRequest) -> AbstractUser:
-    return cast("AbstractUser", request.user)

@@ -5,8 +5,6 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.auth.models import AbstractUser
-from django.core.exceptions import PermissionDenied
 from django.http import (
     Http404,
     HttpRequest,
@@ -17,13 +15,14 @@ from django.http import (
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
+from verification.admin.acting import ActingAdmin, may, person_of, read_approval
 from verification.admin.fragments import brief_moment, moment, pill, text
 from verification.admin.policy_form import PasteForm, PolicyForm, fields_of
 from verification.admin.policy_text import differences, doubtful_names, sections
 from verification.admin.policy_wording import STATES
-from verification.admin.readonly import READING, ReadOnlyAdmin
+from verification.admin.readonly import READING
 from verification.admin.reauth import requires_fresh_login
-from verification.admin.refusals import sentence_of, status_of
+from verification.admin.refusals import sentence_of
 from verification.admin.replay_pages import DAYS, replay_context, replay_rows
 from verification.models import ReviewPolicy
 from verification.models.policy import PolicyState
@@ -41,7 +40,6 @@ from verification.services.replaying import cancel_replay, request_replay
 from verification.services.runtime import get_runtime
 
 NAME = "verification_reviewpolicy"
-DECISIONS = {"approve": True, "refuse": False}
 PROPOSE, DECIDE = "propose_policy", "decide_policy"
 
 
@@ -56,7 +54,7 @@ def replay_address(replay_id: UUID) -> str:
 
 
 @admin.register(ReviewPolicy)
-class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
+class ReviewPolicyAdmin(ActingAdmin[ReviewPolicy]):
     """Versions, newest first; a page for each, and for each what-if."""
 
     id_converter = "int"
@@ -90,7 +88,7 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
             }
             for each in versions_for_list()
         ]
-        may_propose = _may(request, PROPOSE)
+        may_propose = may(request, PROPOSE)
         title = _("Review policy")
         return self.page(
             request, "policy_list", title, rows=rows, may_propose=may_propose, **context
@@ -117,9 +115,9 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
             decided_by=text(row.decided_by.get_username()) if row.decided_by else None,
             is_open=row.state == PolicyState.PROPOSED,
             is_own=row.proposed_by_id == request.user.pk,
-            may_propose=_may(request, PROPOSE),
-            may_decide=_may(request, DECIDE),
-            may_try=_may(request, PROPOSE) or _may(request, DECIDE),
+            may_propose=may(request, PROPOSE),
+            may_decide=may(request, DECIDE),
+            may_try=may(request, PROPOSE) or may(request, DECIDE),
             sections=sections(policy),
             doubtful=doubtful_names(policy),
             active=active.version if active else None,
@@ -132,7 +130,7 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
 
     def propose_view(self, request: HttpRequest) -> HttpResponse:
         """Show the form, filled in as the version in force, or take it."""
-        self._check_duty(request, PROPOSE)
+        self.require(request, PROPOSE)
         if request.method in READING:
             active = policy_in_force()
             form = PolicyForm(initial=fields_of(active.policy) if active else None)
@@ -146,7 +144,7 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
 
     def paste_view(self, request: HttpRequest) -> HttpResponse:
         """Take a document as it stands in a file."""
-        if refused := self._unless_posted(request, PROPOSE):
+        if refused := self.unless_posted(request, PROPOSE):
             return refused
         active = policy_in_force()
         form = PolicyForm(initial=fields_of(active.policy) if active else None)
@@ -159,19 +157,19 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
     @requires_fresh_login
     def decide_view(self, request: HttpRequest, version: int) -> HttpResponse:
         """Put a version in force, or refuse it."""
-        if refused := self._unless_posted(request, DECIDE):
+        if refused := self.unless_posted(request, DECIDE):
             return refused
         try:
             approve = _decision(request)
             decide_policy(
                 version=version,
                 approve=approve,
-                by=_person(request),
+                by=person_of(request),
                 runtime=get_runtime(),
                 note=request.POST.get("note", ""),
             )
         except ServiceError as error:
-            return self._refusal(request, error, version_address(version))
+            return self.refusal(request, error, version_address(version))
         done = (
             _("Version %(version)s is in force: attempts sent from now on are judged by it.")
             if approve
@@ -182,25 +180,25 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
 
     def withdraw_view(self, request: HttpRequest, version: int) -> HttpResponse:
         """Take one's own proposal back."""
-        if refused := self._unless_posted(request, PROPOSE):
+        if refused := self.unless_posted(request, PROPOSE):
             return refused
         try:
-            withdraw_policy(version=version, by=_person(request), runtime=get_runtime())
+            withdraw_policy(version=version, by=person_of(request), runtime=get_runtime())
         except ServiceError as error:
-            return self._refusal(request, error, version_address(version))
+            return self.refusal(request, error, version_address(version))
         messages.success(request, _("Version %(version)s is withdrawn.") % {"version": version})
         return HttpResponseRedirect(version_address(version))
 
     def try_view(self, request: HttpRequest, version: int) -> HttpResponse:
         """Ask for a what-if."""
-        if refused := self._unless_posted(request, PROPOSE, DECIDE):
+        if refused := self.unless_posted(request, PROPOSE, DECIDE):
             return refused
         try:
             replay = request_replay(
-                version=version, days=_days(request), by=_person(request), runtime=get_runtime()
+                version=version, days=_days(request), by=person_of(request), runtime=get_runtime()
             )
         except ServiceError as error:
-            return self._refusal(request, error, version_address(version))
+            return self.refusal(request, error, version_address(version))
         return HttpResponseRedirect(replay_address(replay.pk))
 
     def replay_view(self, request: HttpRequest, replay_id: UUID) -> HttpResponse:
@@ -216,18 +214,18 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
             "policy_replay",
             _("What if version %(version)s") % {"version": replay.policy_id},
             version_address=version_address(replay.policy_id),
-            may_try=_may(request, PROPOSE) or _may(request, DECIDE),
+            may_try=may(request, PROPOSE) or may(request, DECIDE),
             **replay_context(replay, _state(replay.state)),
         )
 
     def cancel_view(self, request: HttpRequest, replay_id: UUID) -> HttpResponse:
         """End a what-if early."""
-        if refused := self._unless_posted(request, PROPOSE, DECIDE):
+        if refused := self.unless_posted(request, PROPOSE, DECIDE):
             return refused
         try:
-            cancel_replay(replay_id=replay_id, by=_person(request), runtime=get_runtime())
+            cancel_replay(replay_id=replay_id, by=person_of(request), runtime=get_runtime())
         except ServiceError as error:
-            return self._refusal(request, error, replay_address(replay_id))
+            return self.refusal(request, error, replay_address(replay_id))
         messages.success(request, _("The what-if is cancelled."))
         return HttpResponseRedirect(replay_address(replay_id))
 
@@ -243,13 +241,13 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
         note = form.cleaned_data["note"]
         try:
             row = propose_policy(
-                document=document, note=note, by=_person(request), runtime=get_runtime()
+                document=document, note=note, by=person_of(request), runtime=get_runtime()
             )
         except (BadPolicyError, BadReasonError) as error:
             form.add_error(None, sentence_of(error))
             return self._form_page(request, fields or cast("PolicyForm", form), paste, status=400)
         except ServiceError as error:
-            return self._refusal(request, error, reverse(f"admin:{NAME}_propose"))
+            return self.refusal(request, error, reverse(f"admin:{NAME}_propose"))
         messages.success(
             request,
             _("Version %(version)s is proposed. Somebody else must put it in force.")
@@ -272,29 +270,6 @@ class ReviewPolicyAdmin(ReadOnlyAdmin[ReviewPolicy]):
             active=active.version if active else None,
         )
 
-    def _refusal(self, request: HttpRequest, error: ServiceError, back: str) -> HttpResponse:
-        status = status_of(error)
-        title = _("That was not done")
-        return self.page(
-            request, "refusal", title, status=status, sentence=sentence_of(error), back=back
-        )
-
-    def _check_duty(self, request: HttpRequest, *codenames: str) -> None:
-        if not any(_may(request, each) for each in codenames):
-            raise PermissionDenied
-
-    def _unless_posted(self, request: HttpRequest, *codenames: str) -> HttpResponse | None:
-        self._check_duty(request, *codenames)
-        return None if request.method == "POST" else HttpResponseNotAllowed(["POST"])
-
-
-def _may(request: HttpRequest, codename: str) -> bool:
-    return request.user.has_perm(f"verification.{codename}")
-
-
-def _person(request: HttpRequest) -> AbstractUser:
-    return cast("AbstractUser", request.user)
-
 
 def _state(state: str) -> Any:
     label, tone, shape = STATES[state]
@@ -302,9 +277,7 @@ def _state(state: str) -> Any:
 
 
 def _decision(request: HttpRequest) -> bool:
-    approve = DECISIONS.get(request.POST.get("decision", ""))
-    if approve is None:
-        raise BadReasonError(_("Approve or refuse."))
+    approve = read_approval(request)
     if approve and "sure" not in request.POST:
         raise BadReasonError(_("Confirm that you have read what changes."))
     return approve

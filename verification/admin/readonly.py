@@ -106,7 +106,9 @@ class ReadOnlyAdmin(_Base[Record]):
             "refusal",
             _("Nothing was done"),
             status=HTTPStatus.METHOD_NOT_ALLOWED,
-            sentence=_("This takes a form only: open the attempt, and fill in its form again."),
+            sentence=_(
+                "This takes a form only: go back to the page of the form, and fill it in again."
+            ),
             back=reverse("admin:index"),
         )
         page.headers["Allow"] = "POST"

@@ -5,14 +5,13 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import AbstractUser
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
+from verification.admin.acting import ActingAdmin, person_of, read_approval
 from verification.admin.facts import Fact
 from verification.admin.fragments import brief_moment, moment, text
-from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.reauth import requires_fresh_login
 from verification.admin.refusals import sentence_of, status_of
 from verification.models import RightsChange
@@ -35,7 +34,6 @@ from verification.services.rights import (
 from verification.services.runtime import get_runtime
 
 LATELY = 20
-DECISIONS = {"approve": True, "refuse": False}
 
 
 def what(change: RightsChange) -> str:
@@ -78,7 +76,7 @@ def change_facts(change: RightsChange) -> list[Fact]:
 
 
 @admin.register(RightsChange)
-class RightsChangeAdmin(ReadOnlyAdmin[RightsChange]):
+class RightsChangeAdmin(ActingAdmin[RightsChange]):
     """What waits for somebody, oldest first, and what was decided lately."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -128,7 +126,7 @@ class RightsChangeAdmin(ReadOnlyAdmin[RightsChange]):
     @requires_fresh_login
     def request_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Ask for rights for an account, or give them alone by breaking the glass."""
-        self._may(request, "request_rights")
+        self.require(request, "request_rights")
         account = find_account(account_id)
         if account is None:
             raise Http404("There is no such account.")
@@ -142,18 +140,15 @@ class RightsChangeAdmin(ReadOnlyAdmin[RightsChange]):
     @requires_fresh_login
     def decide_view(self, request: HttpRequest, change_id: UUID) -> HttpResponse:
         """Approve or refuse a request."""
-        self._may(request, "decide_rights")
-        if request.method != "POST":
-            return self.only_posted(request)
+        if refused := self.unless_posted(request, "decide_rights"):
+            return refused
         try:
-            approve = DECISIONS.get(request.POST.get("decision", ""))
-            if approve is None:
-                raise BadReasonError(_("Approve or refuse."))
+            approve = read_approval(request)
             change = decide_rights(
-                change_id=change_id, approve=approve, by=_person(request), runtime=get_runtime()
+                change_id=change_id, approve=approve, by=person_of(request), runtime=get_runtime()
             )
         except ServiceError as error:
-            return self._refusal(request, error, change_id)
+            return self.refusal(request, error, _address(change_id))
         done = _("The rights are given.") if approve else _("The request is refused.")
         messages.success(request, f"{done} {_('Your decision is on record.')}")
         return HttpResponseRedirect(_address(change.pk))
@@ -161,26 +156,24 @@ class RightsChangeAdmin(ReadOnlyAdmin[RightsChange]):
     @requires_fresh_login
     def withdraw_view(self, request: HttpRequest, change_id: UUID) -> HttpResponse:
         """Take one's own request back."""
-        self._may(request, "request_rights")
-        if request.method != "POST":
-            return self.only_posted(request)
+        if refused := self.unless_posted(request, "request_rights"):
+            return refused
         try:
-            withdraw_rights(change_id=change_id, by=_person(request), runtime=get_runtime())
+            withdraw_rights(change_id=change_id, by=person_of(request), runtime=get_runtime())
         except ServiceError as error:
-            return self._refusal(request, error, change_id)
+            return self.refusal(request, error, _address(change_id))
         messages.success(request, _("You have taken the request back."))
         return HttpResponseRedirect(_address(change_id))
 
     @requires_fresh_login
     def look_view(self, request: HttpRequest, change_id: UUID) -> HttpResponse:
         """Say that broken glass was looked at."""
-        self._may(request, "decide_rights")
-        if request.method != "POST":
-            return self.only_posted(request)
+        if refused := self.unless_posted(request, "decide_rights"):
+            return refused
         try:
-            review_rights_glass(change_id=change_id, by=_person(request), runtime=get_runtime())
+            review_rights_glass(change_id=change_id, by=person_of(request), runtime=get_runtime())
         except ServiceError as error:
-            return self._refusal(request, error, change_id)
+            return self.refusal(request, error, _address(change_id))
         messages.success(request, _("It is on record that you have looked at it."))
         return HttpResponseRedirect(_address(change_id))
 
@@ -193,7 +186,7 @@ class RightsChangeAdmin(ReadOnlyAdmin[RightsChange]):
             growth=growth,
             role_id=role_id,
             reason=request.POST.get("reason", ""),
-            by=_person(request),
+            by=person_of(request),
             runtime=get_runtime(),
         )
         if is_glass:
@@ -205,7 +198,7 @@ class RightsChangeAdmin(ReadOnlyAdmin[RightsChange]):
     def _form(
         self, request: HttpRequest, account: AbstractUser, problem: str = "", status: int = 200
     ) -> HttpResponse:
-        person = _person(request)
+        person = person_of(request)
         options = [
             (_option(growth, role.pk if role else None), _label(growth, role.name if role else ""))
             for growth, role in possible_growth(account)
@@ -222,20 +215,6 @@ class RightsChangeAdmin(ReadOnlyAdmin[RightsChange]):
             given_reason=request.POST.get("reason", ""),
             may_break_glass=person.has_perm("verification.break_glass"),
             account_address=_account_address(str(account.pk)),
-        )
-
-    def _may(self, request: HttpRequest, codename: str) -> None:
-        if not request.user.has_perm(f"verification.{codename}"):
-            raise PermissionDenied
-
-    def _refusal(self, request: HttpRequest, error: ServiceError, change_id: UUID) -> HttpResponse:
-        return self.page(
-            request,
-            "refusal",
-            _("That was not done"),
-            status=status_of(error),
-            sentence=sentence_of(error),
-            back=_address(change_id),
         )
 
 
@@ -261,10 +240,6 @@ def _account_address(account_id: str) -> str | None:
         return reverse("admin:auth_user_change", args=[account_id])
     except NoReverseMatch:
         return None
-
-
-def _person(request: HttpRequest) -> AbstractUser:
-    return cast("AbstractUser", request.user)
 
 
 def _option(growth: Growth, role_id: int | None) -> str:
