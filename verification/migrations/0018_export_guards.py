@@ -32,6 +32,10 @@ BEGIN
         OR NOT {{schema}}.verification_may(NEW.decided_by_id, 'decide_export'))
     THEN
         RAISE EXCEPTION '%: somebody else decides, who is allowed to', TG_TABLE_NAME {REFUSE};
+    ELSIF NEW.decided_at > clock_timestamp()
+        OR NEW.expires_at > NEW.decided_at + interval '24 hours'
+    THEN
+        RAISE EXCEPTION '%: an approval is good for a day', TG_TABLE_NAME {REFUSE};
     END IF;
     RETURN NEW;
 END"""

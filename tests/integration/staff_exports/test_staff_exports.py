@@ -209,6 +209,18 @@ def test_the_database_refuses_what_nobody_agreed_to(
             decided_at=datetime.now(UTC),
             expires_at=datetime.now(UTC) + timedelta(hours=1),
         ),
+        "for two days": lambda: ExportRequest.objects.filter(pk=waiting.pk).update(
+            decision="approved",
+            decided_by=people["decides"],
+            decided_at=datetime.now(UTC),
+            expires_at=datetime.now(UTC) + timedelta(hours=48),
+        ),
+        "from tomorrow on": lambda: ExportRequest.objects.filter(pk=waiting.pk).update(
+            decision="approved",
+            decided_by=people["decides"],
+            decided_at=datetime.now(UTC) + timedelta(hours=24),
+            expires_at=datetime.now(UTC) + timedelta(hours=48),
+        ),
         "decided by oneself": lambda: ExportRequest.objects.filter(pk=waiting.pk).update(
             decision="approved",
             decided_by=people["audits"],
