@@ -31,7 +31,7 @@ HANDLING = """
     SELECT date_trunc('day', decided_at, 'UTC'), client_id,
         width_bucket(date_part('epoch', decided_at - opened_at), tops), count(*)
     FROM verification_review, (
-        SELECT array_agg(round(2 ^ (eighth / 8.0))::float8 ORDER BY eighth) AS tops
+        SELECT array_agg((2 ^ (eighth / 8.0))::float8 ORDER BY eighth) AS tops
         FROM generate_series(40, 192) AS eighth
     ) AS t
     WHERE state = 'decided'

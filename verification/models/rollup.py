@@ -28,8 +28,9 @@ class Figure(models.TextChoices):
 LATENCY_MS = (250, 500, 750, 1000, 1250, 1500, 2000, 2500, 3000, 4000, 6000, 10_000, 15_000, 25_000)
 """Upper ends of the buckets of the time that the vendor took as we saw it; the last one is open."""
 
-HANDLING_S = tuple(round(2 ** (eighth / 8)) for eighth in range(5 * 8, 24 * 8 + 1))
-"""Upper ends of the buckets of the time from opening to decision: 32 s to 194 days, each 9 % wide.
+HANDLING_S = tuple(2 ** (eighth / 8) for eighth in range(5 * 8, 24 * 8 + 1))
+"""Upper ends of the buckets of the time from opening to decision: 32 s to 194 days, each 9 % above
+the one before it.
 
 Bucket 0 is all below the first; the one after the last is open.
 """
