@@ -52,7 +52,7 @@ class Desk:
 
     def ways(self, attempt_id: UUID, every_s: float) -> list[Act]:
         """Return every way through one review, an act each `every_s` from its opening on."""
-        given = {"attempt_id": attempt_id}
+        given: dict[str, Any] = {"attempt_id": attempt_id}
         acts: list[Callable[[Runtime], object]] = [
             lambda r: reviews.note(**given, text="Hm.", by=self.officer, runtime=r),
             lambda r: reviews.decide(**given, **APPROVE, note="", by=self.officer, runtime=r),
