@@ -48,7 +48,7 @@ OFFICERS = """
     SELECT 'bench-officer-' || n, '!', false, true, true, '', '', '', now()
     FROM generate_series(1, %(officers)s) AS n
 """
-# All but the last day's are decided, after a time between seconds and weeks.
+# All but those of the last hour are decided, after a time between minutes and days.
 DECIDED = """
     UPDATE verification_review SET state = 'decided', decided_by_id = people[1 + n %% %(officers)s],
         decision = (ARRAY['approved', 'approved', 'rejected', 'retry'])[1 + n %% 4],
@@ -60,7 +60,7 @@ DECIDED = """
               interval '1 s' * exp(5 + 1.5 * (random() + random() + random() + random())) AS took
           FROM verification_review) AS r,
         (SELECT array_agg(id) AS people FROM auth_user WHERE username LIKE 'bench-officer-%%') AS u
-    WHERE r.id = attempt_id AND opened_at < now() - interval '1 day'
+    WHERE r.id = attempt_id AND opened_at < now() - interval '1 hour'
 """
 STEPS = """
     TRUNCATE verification_review_step CASCADE;
