@@ -16,7 +16,10 @@ def dashboard(site: Site, *, quick: bool) -> list[Finding]:
     """Count a minute and a backlog of a busy hour, then read the page over 1 to 366 days."""
     attempts, busy = (ATTEMPTS_QUICK, BUSY_HOUR_QUICK) if quick else (ATTEMPTS, BUSY_HOUR)
     found = json.loads(site.child("dashboard_rows", str(attempts), str(busy)))
-    made_of = f"p50 over {attempts:,} attempts and {found['rows']:,} rollups"
+    made_of = (
+        f"p50 over {attempts:,} attempts, {found['reviews']:,} reviews by {found['people']} people,"
+        f" {found['rows']:,} rollups"
+    )
     return [
         Finding(
             "dashboard, a minute", found["minute"] / 1000, "s", TARGET_MINUTE_S,

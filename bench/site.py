@@ -158,6 +158,7 @@ def _environ(database_url: str) -> dict[str, str]:
         "FACEID_REGION": "sandbox",
         "FACEID_API_KEY": "bench_key",
         "FACEID_API_SECRET": "bench_secret",
+        "SECOND_FACTOR": "false",  # a page is timed as for somebody who gave the code
         "VERIFICATION_KEYRING": "bench:" + "A" * 43 + "=",
         "VERIFICATION_DIGEST_KEY": "B" * 43 + "=",
         "VERIFICATION_LEDGER_KEY": skey_text(new_signing_key("bench", SignatureType.NOTE)),

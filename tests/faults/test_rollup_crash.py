@@ -1,4 +1,4 @@
-"""Kill the count anywhere: no attempt is counted twice, and none is lost."""
+"""Kill the count anywhere: no attempt or review is counted twice, and none is lost."""
 
 import subprocess
 import sys
@@ -9,9 +9,17 @@ import pytest
 from django.db import connection
 
 from tests.conftest import OpenToken
+from tests.integration.dashboard.desk import Desk, hold
 from tests.integration.dashboard.test_rollups import counted, holds
 from tests.integration.ledger.lives import Lives, drain
-from verification.models import ApiClient, RollupDay, RollupMinute, RollupPosition
+from verification.models import (
+    ApiClient,
+    RollupDay,
+    RollupHandlingDay,
+    RollupMinute,
+    RollupPosition,
+    RollupReviewDay,
+)
 from verification.services.rollups import count_changes
 from verification.services.runtime import Runtime
 
@@ -38,8 +46,10 @@ def stands() -> tuple[object, ...]:
         sorted(table.objects.values_list("figure", "member", "count"))
         for table in (RollupMinute, RollupDay)
     )
+    reviews = RollupReviewDay.objects.values_list("day", "by", "rejected", "decided", "proposed")
+    times = RollupHandlingDay.objects.values_list("day", "bucket", "count")
     return (
-        sorted(counted().items()), minutes, days,
+        sorted(counted().items()), minutes, days, sorted(reviews), sorted(times),
         list(RollupPosition.objects.values_list("index")),
     )  # fmt: skip
 
@@ -49,6 +59,8 @@ def test_killed_before_any_statement_it_did_nothing(lives: Lives, runtime: Runti
     drain(runtime)
     count_changes(runtime=runtime)
     lives.in_doubt()
+    desk = Desk.open(lives, runtime)
+    desk.decided()
     drain(runtime)
     before = stands()
     for deadly in range(1, 60):
@@ -62,17 +74,21 @@ def test_killed_before_any_statement_it_did_nothing(lives: Lives, runtime: Runti
         pytest.fail("no count was whole: the sweep ended too early")
     assert deadly > 10
     assert stands() != before
+    assert RollupReviewDay.objects.get(rejected=1).seconded == 1
     assert holds()
+    assert hold()
 
 
 def test_killed_again_and_again_while_attempts_come_the_sums_are_right(
     lives: Lives, runtime: Runtime
 ) -> None:
+    desk = Desk.open(lives, runtime)
     for number in range(4):
         with counting(0) as child, counting(0) as other:
             until = time.monotonic() + 3
             while time.monotonic() < until:
                 lives.submitted(f"ONB-{number}", verbose="1")
+                desk.decided()
                 drain(runtime)
             child.kill()
             lives.submitted(f"ONB-{number}")
@@ -83,4 +99,6 @@ def test_killed_again_and_again_while_attempts_come_the_sums_are_right(
     while count_changes(runtime=runtime).is_behind:
         pass
     assert holds()
+    assert hold()
     assert counted()
+    assert RollupReviewDay.objects.filter(rejected__gt=4).exists()

@@ -1,7 +1,7 @@
 """The charts of the dashboard: outcomes, verdicts and rates over time."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -12,7 +12,6 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from verification.admin.attempts import attempts_address
 from verification.admin.charts import Chart, Column, Mark, Series, lines, percent, stacked
 from verification.admin.fragments import day_of_year
 from verification.admin.numbers import grouped
@@ -32,11 +31,17 @@ VERDICTS = {
 WIDTHS = {Step.HOUR: timedelta(hours=1), Step.DAY: timedelta(days=1), Step.WEEK: timedelta(days=7)}
 
 
+def _attempts_list() -> str:
+    return reverse("admin:verification_verificationattempt_changelist")
+
+
 @dataclass(frozen=True, slots=True)
 class Doors:
     """Where the figures of a span lead: lists with the same client, region and days."""
 
     kept: Mapping[str, str]
+    attempts_list: str = field(default_factory=_attempts_list)
+    """Found once: a page has hundreds of links."""
 
     def attempts(self, first: date, last: date, **filters: str) -> str:
         """Return the list of attempts of some days."""
@@ -45,7 +50,8 @@ class Doors:
     def narrowed(self, days: tuple[date, date], filters: Mapping[str, str]) -> str:
         """Return the same for filters whose names are computed."""
         first, last = (each.isoformat() for each in days)
-        return attempts_address(**{**self.kept, "since": first, "until": last, **filters})
+        given = {**self.kept, "since": first, "until": last, **filters}
+        return f"{self.attempts_list}?{urlencode(given)}"
 
     def desk(self, **filters: str) -> str:
         """Return the list of reviews that wait now; it knows clients and no regions."""
@@ -90,10 +96,9 @@ def _counted(
         Column(
             each.label,
             tuple(
-                _count(
-                    found.steps.get(each.at, {}).get(member),
-                    doors.narrowed(each.days, {parameter: member}),
-                )
+                _count(number, doors.narrowed(each.days, {parameter: member}))
+                if (number := found.steps.get(each.at, {}).get(member))
+                else None
                 for member in names
             ),
             each.is_partial,
@@ -169,8 +174,8 @@ def _mismatches(outcomes: Counts, place: Place, doors: Doors) -> Mark | None:
     return _rate(outcomes.get(different, 0), compared, address)
 
 
-def _count(number: int | None, address: str) -> Mark | None:
-    return Mark(number, grouped(number), address) if number else None
+def _count(number: int, address: str) -> Mark:
+    return Mark(number, grouped(number), address)
 
 
 def _rate(part: int, whole: int, address: str) -> Mark | None:

@@ -29,16 +29,18 @@ from verification.models.rollup import LATENCY_MS, Figure
 from verification.selectors.figures import (
     Counts,
     FigureSeries,
-    Load,
-    QueueFigures,
     Share,
     Span,
     attempt_figures,
     counted_at,
     has_rollups,
-    officer_loads,
     quantile,
+)
+from verification.selectors.review_figures import (
+    QueueFigures,
+    WorkFigures,
     queue_figures,
+    work_figures,
 )
 
 MOST_BARS = 12
@@ -64,7 +66,7 @@ def figures_of(
     """
     doors, found, counted = Doors(kept), attempt_figures(span), counted_at()
     days = timezone.localdate(span.start), timezone.localdate(span.end - timedelta.resolution)
-    loads = officer_loads(span)
+    work = work_figures(span, counted_at=counted)
     return {
         "span": tuple(day(each) for each in days),
         "zone": timezone.get_current_timezone_name(),
@@ -80,8 +82,9 @@ def figures_of(
         "errors": _errors(found.sums[Figure.ERROR], doors, days),
         "clients": _by_client(found.shares, names, doors, days),
         "regions": _by_region(found.shares, doors, days),
-        "queue": _queue(queue_figures(span, at=now), loads, doors),
-        "loads": loads[:MOST_PEOPLE],
+        "queue": _queue(queue_figures(span, at=now), now, doors),
+        "work": _work(work),
+        "loads": work.loads[:MOST_PEOPLE],
         "latency": _latency(found.sums[Figure.LATENCY]),
         "billed": _billed(found.sums[Figure.BILLABLE]),
         "cost": _cost(found.sums[Figure.BILLABLE], get_conf()),
@@ -151,8 +154,7 @@ def _drawn(found: Iterable[Bar]) -> list[Drawn]:
     return [(each, bar_drawing(each.width)) for each in found]
 
 
-def _queue(found: QueueFigures, loads: Iterable[Load], doors: Doors) -> dict[str, Any]:
-    oldest = timezone.now() - found.oldest_at if found.oldest_at else None
+def _queue(found: QueueFigures, now: datetime, doors: Doors) -> dict[str, Any]:
     return {
         "open": grouped(found.open),
         "open_address": doors.desk(show="open"),
@@ -161,11 +163,20 @@ def _queue(found: QueueFigures, loads: Iterable[Load], doors: Doors) -> dict[str
         "overdue": grouped(found.overdue),
         "overdue_address": doors.desk(due="overdue"),
         "is_late": bool(found.overdue),
-        "oldest": duration(oldest) if oldest else None,
+        "oldest": duration(now - found.oldest_at) if found.oldest_at else None,
+    }
+
+
+def _work(found: WorkFigures) -> dict[str, Any]:
+    return {
         "decided": grouped(found.decided),
+        "approved": grouped(found.approved),
+        "rejected": grouped(found.rejected),
+        "retry": grouped(found.retry),
         "in_time": percent(found.in_time, found.decided) if found.decided else None,
         "seconded": grouped(found.seconded),
-        "given_back": grouped(sum(each.returned for each in loads)),
+        "given_back": grouped(found.returned),
+        "glass": grouped(found.glass),
         "median": None if found.median_s is None else duration(timedelta(seconds=found.median_s)),
     }
 

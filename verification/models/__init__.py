@@ -19,7 +19,14 @@ from verification.models.preference import Preference
 from verification.models.reveal import Reveal
 from verification.models.review import Mention, Review, ReviewStep, SavedFilter
 from verification.models.rights import RightsChange, RightsSeal
-from verification.models.rollup import Rollup, RollupDay, RollupMinute, RollupPosition
+from verification.models.rollup import (
+    Rollup,
+    RollupDay,
+    RollupHandlingDay,
+    RollupMinute,
+    RollupPosition,
+    RollupReviewDay,
+)
 from verification.models.session import VerificationSession
 
 __all__ = [
@@ -49,8 +56,10 @@ __all__ = [
     "RightsSeal",
     "Rollup",
     "RollupDay",
+    "RollupHandlingDay",
     "RollupMinute",
     "RollupPosition",
+    "RollupReviewDay",
     "SavedFilter",
     "SecondFactor",
     "SpentSign",

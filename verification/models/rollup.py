@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -26,6 +27,13 @@ class Figure(models.TextChoices):
 
 LATENCY_MS = (250, 500, 750, 1000, 1250, 1500, 2000, 2500, 3000, 4000, 6000, 10_000, 15_000, 25_000)
 """Upper ends of the buckets of the time that the vendor took as we saw it; the last one is open."""
+
+HANDLING_S = tuple(2 ** (eighth / 8) for eighth in range(5 * 8, 24 * 8 + 1))
+"""Upper ends of the buckets of the time from opening to decision: 32 s to 194 days, each 9 % above
+the one before it.
+
+Bucket 0 is all below the first; the one after the last is open.
+"""
 
 
 class RollupColumns(models.Model):
@@ -108,6 +116,73 @@ class RollupDay(RollupColumns):
                 include=["count"],
             ),
         ]
+
+
+class RollupReviewDay(models.Model):
+    """What one person did with the reviews of a client in a day of UTC, which is its midnight.
+
+    `approved` to `glass` are the reviews that stand decided by them at that time; the others are
+    steps, whatever came of the review later.
+    """
+
+    day = models.DateTimeField()
+    client = models.ForeignKey(
+        ApiClient, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    approved = models.IntegerField()
+    rejected = models.IntegerField()
+    retry = models.IntegerField()
+    in_time = models.IntegerField()
+    seconded = models.IntegerField()
+    glass = models.IntegerField()
+    decided = models.IntegerField()
+    proposed = models.IntegerField()
+    returned = models.IntegerField()
+    noted = models.IntegerField()
+
+    class Meta:
+        """One row for each person and client."""
+
+        db_table = "verification_rollup_review_day"
+        verbose_name = _("rollup of a day's reviews")
+        verbose_name_plural = _("rollups of days' reviews")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(name="rollup_review_day_once", fields=["day", "client", "by"]),
+        ]
+
+    def __str__(self) -> str:
+        """Return what was counted."""
+        return f"reviews of {self.day:%Y-%m-%d}"
+
+
+class RollupHandlingDay(models.Model):
+    """How many reviews that stand decided in a day of UTC took how long."""
+
+    day = models.DateTimeField()
+    client = models.ForeignKey(
+        ApiClient, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    bucket = models.SmallIntegerField()
+    count = models.IntegerField()
+
+    class Meta:
+        """One row for each bucket of HANDLING_S that holds any."""
+
+        db_table = "verification_rollup_handling_day"
+        verbose_name = _("rollup of a day's handling times")
+        verbose_name_plural = _("rollups of days' handling times")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                name="rollup_handling_day_once", fields=["day", "client", "bucket"]
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return what was counted."""
+        return f"bucket {self.bucket}"
 
 
 class RollupPosition(models.Model):

@@ -1,6 +1,6 @@
-"""Figures of the dashboard: sums of the rollups, and what the reviews themselves tell."""
+"""Figures of the dashboard about attempts: sums of the rollups."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,15 +9,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import Count, Min, Q
 from django.utils import timezone
 
-from verification.models import Review, ReviewStep, Rollup, RollupPosition
-from verification.models.review import ReviewState, StepKind
+from verification.models import Rollup, RollupPosition
 from verification.models.rollup import Figure
-from verification.selectors.reviews import in_queue
 
 # Whole days of UTC are read as such where all of their hours belong to one step, hours elsewhere:
 # a year has 8,760 hours, and a hundred times as many rows.
@@ -54,13 +50,6 @@ SUMS = f"""{PARTS}
         CASE WHEN figure = 'state' THEN region END, sum(count)::bigint
     FROM part GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - our own words
-DECIDED = """
-    SELECT count(*), count(*) FILTER (WHERE decided_at <= due_at), count(proposed_by_id),
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', decided_at - opened_at))
-    FROM verification_review
-    WHERE state = 'decided' AND decided_at >= %(start)s AND decided_at < %(end)s
-        AND (%(client)s::uuid IS NULL OR client_id = %(client)s)
-"""
 WHOLE = "millennium"
 """The step of a query that reads sums only: a day of UTC lies within it in any zone."""
 
@@ -136,33 +125,6 @@ class AttemptFigures:
         return sum(self.sums[Figure.STATE].values())
 
 
-@dataclass(frozen=True, slots=True)
-class QueueFigures:
-    """The queue now, and what was decided in the span; no times without reviews.
-
-    What is snoozed is not in the queue. `median_s` is the time from opening to decision.
-    """
-
-    open: int
-    proposed: int
-    overdue: int
-    oldest_at: datetime | None
-    decided: int
-    in_time: int
-    seconded: int
-    median_s: float | None
-
-
-class Load(NamedTuple):
-    """What one person did with reviews in the span."""
-
-    name: str
-    decided: int
-    proposed: int
-    returned: int
-    noted: int
-
-
 def attempt_figures(span: Span) -> AttemptFigures:
     """Return every figure of the attempts of the span, in two queries."""
     steps: dict[Figure, dict[datetime, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
@@ -180,34 +142,6 @@ def attempt_figures(span: Span) -> AttemptFigures:
         MappingProxyType({each: sums[each] for each in others}),
         [Share(*place, number) for place, number in shares.items()],
     )
-
-
-def queue_figures(span: Span, *, at: datetime) -> QueueFigures:
-    """Return how the queue stands now and how it was worked on in the span, in two queries."""
-    reviews = Review.objects.filter(client_id=span.client_id) if span.client_id else Review.objects
-    waiting = reviews.filter(in_queue(at)).aggregate(
-        open=Count("pk", filter=Q(state=ReviewState.OPEN)),
-        proposed=Count("pk", filter=Q(state=ReviewState.PROPOSED)),
-        overdue=Count("pk", filter=Q(due_at__lt=at)),
-        oldest_at=Min("opened_at"),
-    )
-    ((decided, in_time, seconded, median_s),) = _rows(DECIDED, _values(span))
-    return QueueFigures(
-        **waiting, decided=decided, in_time=in_time, seconded=seconded, median_s=median_s
-    )
-
-
-def officer_loads(span: Span) -> list[Load]:
-    """Return what each person did, the busiest first, in two queries."""
-    found = ReviewStep.objects.filter(at__gte=span.start, at__lt=span.end)
-    if span.client_id:
-        found = found.filter(review__client_id=span.client_id)
-    rows: dict[Any, Counter[str]] = defaultdict(Counter)
-    for by, kind, number in found.order_by().values_list("by", "kind").annotate(Count("pk")):
-        rows[by][kind] += number
-    names = {each.pk: each.get_username() for each in get_user_model().objects.filter(pk__in=rows)}
-    loads = [_load(names[by], kinds) for by, kinds in rows.items()]
-    return sorted(loads, key=lambda each: (-each.decided, -each.proposed, each.name))
 
 
 def counted_at() -> datetime | None:
@@ -232,16 +166,6 @@ def quantile(buckets: Counts, share: float, tops: Sequence[int]) -> int | None:
         if seen >= due:
             return top
     return None
-
-
-def _load(name: str, kinds: Mapping[str, int]) -> Load:
-    return Load(
-        name,
-        decided=kinds.get(StepKind.DECIDED, 0) + kinds.get(StepKind.GLASS_BROKEN, 0),
-        proposed=kinds.get(StepKind.PROPOSED, 0),
-        returned=kinds.get(StepKind.RETURNED, 0),
-        noted=kinds.get(StepKind.NOTED, 0),
-    )
 
 
 def _rows(statement: str, values: Mapping[str, Any]) -> list[Any]:

@@ -125,6 +125,8 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_rollup_minute": {"INSERT": None, "DELETE": None},
             "verification_rollup": {"INSERT": None, "DELETE": None},
             "verification_rollup_day": {"INSERT": None, "DELETE": None},
+            "verification_rollup_review_day": {"INSERT": None, "DELETE": None},
+            "verification_rollup_handling_day": {"INSERT": None, "DELETE": None},
             "verification_rollup_position": {"INSERT": None, "UPDATE": None},
         },
     }

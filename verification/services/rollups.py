@@ -3,7 +3,8 @@
 The entries after the last position name the attempts that changed; every minute and client that
 they belong to is counted again from the attempts themselves, their hours from the minutes, and
 their days from the hours. So nothing that was committed late is missed, and repeating changes
-nothing. Minutes are kept for some days; an hour before them is counted again as a whole.
+nothing. Minutes are kept for some days; an hour before them is counted again as a whole. Reviews
+are counted in the same transaction.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -13,11 +14,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Max, Min
 
-from verification.models import ApiClient, RollupPosition, VerificationAttempt
+from verification.models import ApiClient, ReviewStep, RollupPosition, VerificationAttempt
 from verification.models.rollup import LATENCY_MS
 from verification.selectors.ledger import log_size
 from verification.selectors.listing import span_of
+from verification.services.rollup_reviews import count_days, days_touched
 from verification.services.rollup_statements import (
     COUNT_INTO_HOURS,
     COUNT_INTO_MINUTES,
@@ -79,12 +82,13 @@ def count_changes(*, runtime: Runtime) -> Counted:
         _run(PRUNE_MINUTES, {"before": kept_from})
         touched = {(at, client) for at, client in _run(TOUCHED, {"first": first, "end": end})}
         _count(touched, kept_from)
+        count_days(days_touched(first=first, end=end))
         _move(end, runtime)
     return Counted(end - first, is_behind=end < size)
 
 
 def rebuild(*, runtime: Runtime, report: Report = lambda _done, _total: None) -> None:
-    """Count every attempt anew, a day a transaction; then go on from where the log ended before."""
+    """Count everything anew, a day a transaction; then go on from where the log ended before."""
     size = log_size()
     clients = list(ApiClient.objects.values_list("pk", flat=True))
     days = _days()
@@ -96,6 +100,7 @@ def rebuild(*, runtime: Runtime, report: Report = lambda _done, _total: None) ->
             _run(FORGET_MINUTES, _spans(places, DAY))
             _count_hours(places, DAY)
             _sum_days(places)
+            count_days([day])
         report(number, len(days))
     with transaction.atomic():
         _lock("pg_advisory_xact_lock")
@@ -103,12 +108,14 @@ def rebuild(*, runtime: Runtime, report: Report = lambda _done, _total: None) ->
 
 
 def _days() -> list[datetime]:
-    """Return the midnights of UTC from the first attempt to the last."""
+    """Return the midnights of UTC from the first attempt or step of a review to the last."""
     span = span_of(VerificationAttempt.objects.all())
     if span is None:
         return []
-    first = _begin_of(span.first, DAY)
-    return [first + timedelta(days=each) for each in range((span.last - first).days + 1)]
+    steps = ReviewStep.objects.aggregate(first=Min("at"), last=Max("at"))
+    first = _begin_of(min(span.first, steps["first"] or span.first), DAY)
+    last = max(span.last, steps["last"] or span.last)
+    return [first + timedelta(days=each) for each in range((last - first).days + 1)]
 
 
 def _count(touched: Collection[Place], kept_from: datetime) -> None:

@@ -134,6 +134,7 @@ def test_what_two_people_decided_and_gave_back_is_counted(
         propose(each, "approved")
     decide(ones[0], "approved", by="olaf")
     step(ones[1], "returned", people("olaf"), "approved")
+    rebuild(runtime=runtime)
     text = browser.get(f"{PAGE}?since=2026-11-20&until=2026-11-21").content.decode()
     assert "<strong>1</strong><span>decided by two people<br>proposals given back: 1" in text
 

@@ -55,6 +55,8 @@ INSERTS = {
         "verification_rollup_minute",
         "verification_rollup",
         "verification_rollup_day",
+        "verification_rollup_review_day",
+        "verification_rollup_handling_day",
         "verification_rollup_position",
         "procrastinate_jobs",
         "procrastinate_events",
@@ -80,7 +82,10 @@ DELETES = {
     },
     Kind.WORKER: {each for each in INSERTS[Kind.WORKER] if each.startswith("procrastinate_")}
     | {"verification_ledger_stage", "verification_login_try", "verification_login_minute"}
-    | {f"verification_rollup{each}" for each in ("_minute", "", "_day")},
+    | {
+        f"verification_rollup{each}"
+        for each in ("_minute", "", "_day", "_review_day", "_handling_day")
+    },
 }
 RECORD_UPDATES = {
     Kind.WEB: {

@@ -1,4 +1,4 @@
-"""`rollups_rebuild`: count all attempts anew for the dashboard."""
+"""`rollups_rebuild`: count all attempts and reviews anew for the dashboard."""
 
 import sys
 from typing import Any
@@ -13,7 +13,7 @@ from verification.services.runtime import get_runtime
 class Command(BaseCommand):
     """Safe beside a running worker, and to repeat."""
 
-    help = "Count all attempts anew for the dashboard, a day at a time."
+    help = "Count all attempts and reviews anew for the dashboard, a day at a time."
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Shows how many days are done."""
