@@ -25,7 +25,7 @@ from verification.admin.numbers import grouped, localised
 from verification.admin.review_wording import REASONS
 from verification.admin.timeline import duration
 from verification.conf import Conf, get_conf
-from verification.models.rollup import LATENCY_MS, Figure
+from verification.models.rollup import HANDLING_S, LATENCY_MS, Figure
 from verification.selectors.figures import (
     Counts,
     FigureSeries,
@@ -177,8 +177,15 @@ def _work(found: WorkFigures) -> dict[str, Any]:
         "seconded": grouped(found.seconded),
         "given_back": grouped(found.returned),
         "glass": grouped(found.glass),
-        "median": None if found.median_s is None else duration(timedelta(seconds=found.median_s)),
+        "median": _median(found.median_s),
     }
+
+
+def _median(seconds: float | None) -> str | None:
+    """Return a median, no more exactly than it is known."""
+    if seconds is None or seconds >= HANDLING_S[0]:
+        return None if seconds is None else duration(timedelta(seconds=seconds))
+    return _("under %(top)s s") % {"top": f"{HANDLING_S[0]:g}"}
 
 
 def _latency(found: Counts) -> dict[str, Any]:

@@ -137,6 +137,9 @@ def test_what_two_people_decided_and_gave_back_is_counted(
     rebuild(runtime=runtime)
     text = browser.get(f"{PAGE}?since=2026-11-20&until=2026-11-21").content.decode()
     assert "<strong>1</strong><span>decided by two people<br>proposals given back: 1" in text
+    assert "approved: 1, rejected: 0, retry: 0" in text
+    assert "alone, by breaking the glass: 0" in text
+    assert "<strong>under 32 s</strong>" in text
 
 
 def test_calls_cost_nothing_until_there_is_a_price(browser: Client, runtime: Runtime) -> None:
@@ -202,6 +205,29 @@ def test_it_costs_the_same_at_any_size(browser: Client, runtime: Runtime) -> Non
             browser.get(PAGE)
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_it_costs_the_same_for_any_number_of_people_and_days(
+    browser: Client, runtime: Runtime
+) -> None:
+    counts = set()
+    for number in range(4):
+        each = make_attempt(
+            "verified",
+            created_at=timezone.now(),
+            policy_version=1,
+            verdict="review",
+            reasons=["near_threshold"],
+        )
+        open_review(each)
+        decide(each, "approved", by=f"officer-{number}")
+        rebuild(runtime=runtime)
+        for since in ("2026-11-20", "2026-01-01"):
+            with CaptureQueriesContext(connection) as queries:
+                text = browser.get(f"{PAGE}?since={since}&until=2026-12-31").content.decode()
+            assert f"officer-{number}" in text
+            counts.add(len(queries))
+    assert len(counts) == 1
 
 
 def test_a_name_from_outside_is_escaped(browser: Client, runtime: Runtime) -> None:
