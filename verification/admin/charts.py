@@ -173,7 +173,7 @@ def _y(value: float, top: float) -> float:
 def _svg(title: str, parts: Iterable[SafeString]) -> SafeString:
     body = format_html_join("", "{}", ((each,) for each in parts))
     return format_html(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>',
+        '<svg class="chart" viewBox="0 0 {} {}" role="group" aria-label="{}">{}</svg>',
         WIDTH,
         HEIGHT,
         _("%(title)s. The figures stand in the table below.") % {"title": title},

@@ -67,6 +67,11 @@ def label_of(permission: Permission) -> str:
 class NamesPermissions(_Pages):
     """For pages on which permissions are chosen; stands before the stock class."""
 
+    class Media:
+        """Names what the stock lists of choices leave without a role."""
+
+        js = ("verification/picker.js",)
+
     def formfield_for_manytomany(
         self,
         db_field: "ManyToManyField[Any, Any]",

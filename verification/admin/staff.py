@@ -29,6 +29,7 @@ ACCOUNT_LOOKUPS = frozenset(
 """The filters of the list beside it. Any other could ask for what the list does not show."""
 
 SUPERUSERS_ONLY = ("is_superuser", "user_permissions")
+NOTED_BY_US = ("last_login", "date_joined")
 WORKING = ("is_active", "is_staff")
 OWN_RIGHTS = ("is_staff", "is_active", "groups")
 
@@ -117,8 +118,11 @@ class StaffAdmin(NamesPermissions, _Accounts):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Keep everyone but superusers from giving themselves, or anyone, more than a role."""
-        fixed = (*super().get_readonly_fields(request, obj), "second_factor")
+        """Keep everyone but superusers from giving themselves, or anyone, more than a role.
+
+        When somebody joined and was last here is noted by the site, and written by nobody.
+        """
+        fixed = (*super().get_readonly_fields(request, obj), "second_factor", *NOTED_BY_US)
         if _is_superuser(request):
             return fixed
         is_own = obj is not None and obj.pk == request.user.pk
