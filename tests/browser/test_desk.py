@@ -244,6 +244,9 @@ def test_a_revealed_image_is_enlarged_and_held_beside_another(desk: Page) -> Non
     tab.keyboard.press("0")
     tab.get_by_role("button", name="Fit").click()
     assert image.bounding_box() == before
+    tab.locator(".frame").focus()
+    tab.keyboard.press("Shift+Tab")
+    expect(tab.get_by_role("button", name="Fit")).to_be_focused()  # the keyboard is not trapped
     other = tab.locator("[data-beside]")
     other.get_by_text("Reveal…").click()
     _fill(other)
