@@ -8,12 +8,10 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import AbstractUser
-from django.core.exceptions import PermissionDenied
 from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
     QueryDict,
 )
@@ -23,8 +21,8 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
+from verification.admin.acting import ActingAdmin, person_of
 from verification.admin.attempts import AttemptAdmin, attempt_address
-from verification.admin.readonly import ReadOnlyAdmin
 from verification.admin.reauth import requires_fresh_login
 from verification.admin.refusals import sentence_of, status_of
 from verification.admin.review_acts import ACTS, GLASS, Posted
@@ -51,7 +49,7 @@ GONE = (UnknownAttemptError, UnknownReviewError)
 
 
 @admin.register(Review)
-class ReviewAdmin(ReadOnlyAdmin[Review]):
+class ReviewAdmin(ActingAdmin[Review]):
     """The desk; a review itself is shown on the page of its attempt."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -73,7 +71,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         form = _form(request.GET)
         if elsewhere := way_back(request, form):
             return elsewhere
-        now, person = timezone.now(), _person(request)
+        now, person = timezone.now(), person_of(request)
         is_valid = form.is_valid()
         found = found_for(form, person.pk, now) if is_valid else None
         listing = list_reviews(request, form, found)
@@ -99,7 +97,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
 
     def next_view(self, request: HttpRequest) -> HttpResponse:
         """Take the most pressing review of the list that the form names."""
-        if refused := _unless_posted(request):
+        if refused := self.unless_posted(request, "view_review"):
             return refused
         return self._next(request, request.POST.get("query", ""))
 
@@ -122,9 +120,9 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
     @method_decorator(sensitive_post_parameters("note"))
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
         """Show what a decision would mean for each review that was ticked, then take it."""
-        if refused := _unless_posted(request):
+        if refused := self.unless_posted(request, "view_review"):
             return refused
-        person = _person(request)
+        person = person_of(request)
         try:
             asked = read_bulk(request.POST)
             is_sure = "sure" in request.POST
@@ -139,7 +137,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
             else:
                 bulk = preview_bulk(**asked.chosen, by=person, runtime=get_runtime())
         except ServiceError as error:
-            return self._refusal(request, error)
+            return self.refusal(request, error, desk_address())
         title = _("What was done") if is_sure else _("What would be done")
         return self.page(
             request, "review_bulk", title, is_done=is_sure, **bulk_context(bulk, asked)
@@ -148,7 +146,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
     def mentions_view(self, request: HttpRequest) -> HttpResponse:
         """Show where colleagues named the reader; by POST, mark what was shown as seen."""
         self._check(request)
-        person = _person(request)
+        person = person_of(request)
         if request.method == "POST":
             shown = [
                 int(each) for each in request.POST.getlist("mention") if NUMBER.fullmatch(each)
@@ -160,37 +158,37 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
 
     def save_view(self, request: HttpRequest) -> HttpResponse:
         """Keep the filter of the desk under a name."""
-        if refused := _unless_posted(request):
+        if refused := self.unless_posted(request, "view_review"):
             return refused
         form = _form(QueryDict(request.POST.get("query", "")))
         query = urlencode(form.given) if form.is_valid() else ""
         name = request.POST.get("name", "")
         try:
-            save_filter(name=name, query=query, by=_person(request), runtime=get_runtime())
+            save_filter(name=name, query=query, by=person_of(request), runtime=get_runtime())
         except ServiceError as error:
-            return self._refusal(request, error)
+            return self.refusal(request, error, desk_address())
         messages.success(request, _("The filter is kept. Its link can be passed on."))
         return HttpResponseRedirect(f"{desk_address()}?{query}")
 
     def filter_view(self, request: HttpRequest, filter_id: int) -> HttpResponse:
         """Rename or delete a filter of one's own."""
-        if refused := _unless_posted(request):
+        if refused := self.unless_posted(request, "view_review"):
             return refused
-        person = _person(request)
+        person = person_of(request)
         try:
             if "delete" in request.POST:
                 delete_filter(filter_id=filter_id, by=person)
             else:
                 rename_filter(filter_id=filter_id, name=request.POST.get("name", ""), by=person)
         except ServiceError as error:
-            return self._refusal(request, error)
+            return self.refusal(request, error, desk_address())
         return HttpResponseRedirect(desk_address())
 
     def _act(self, request: HttpRequest, record_id: UUID, act: str) -> HttpResponse:
-        if refused := _unless_posted(request):
+        if refused := self.unless_posted(request, "view_review"):
             return refused
         try:
-            done = ACTS[act](Posted(record_id, _person(request), request.POST))
+            done = ACTS[act](Posted(record_id, person_of(request), request.POST))
         except GONE as error:
             raise Http404(str(error)) from error
         except ServiceError as error:
@@ -202,14 +200,14 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
 
     def _next(self, request: HttpRequest, query: str) -> HttpResponse:
         form = _form(QueryDict(query))
-        person = _person(request)
+        person = person_of(request)
         if not form.is_valid():
             return HttpResponseRedirect(desk_address())
         request.session["desk"] = kept = urlencode(form.given)
         try:
             review = take_next(by=person, runtime=get_runtime(), which=_for(person, form))
         except ServiceError as error:
-            return self._refusal(request, error)
+            return self.refusal(request, error, desk_address())
         if review is None:
             messages.info(request, _("Nothing of this list is free for you now."))
             return HttpResponseRedirect(f"{desk_address()}?{kept}")
@@ -231,16 +229,6 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         pages = cast("AttemptAdmin", self.admin_site.get_model_admin(VerificationAttempt))
         return pages.troubled(request, record_id, trouble, status_of(error))
 
-    def _refusal(self, request: HttpRequest, error: ServiceError) -> HttpResponse:
-        return self.page(
-            request,
-            "refusal",
-            _("That was not done"),
-            status=status_of(error),
-            sentence=sentence_of(error),
-            back=desk_address(),
-        )
-
 
 def _form(data: QueryDict) -> ReviewFilterForm:
     return ReviewFilterForm(data, client_names(), colleagues())
@@ -252,14 +240,3 @@ def _for(person: AbstractUser, form: ReviewFilterForm) -> ReviewFilter:
     if which.state is None and not person.has_perm("verification.second_review"):
         return replace(which, state=ReviewState.OPEN)
     return which
-
-
-def _person(request: HttpRequest) -> AbstractUser:
-    return cast("AbstractUser", request.user)
-
-
-def _unless_posted(request: HttpRequest) -> HttpResponse | None:
-    """Refuse what is no POST, and who may not even see reviews; services check the act itself."""
-    if not request.user.has_perm("verification.view_review"):
-        raise PermissionDenied
-    return None if request.method == "POST" else HttpResponseNotAllowed(["POST"])

@@ -458,6 +458,8 @@ def test_nothing_is_done_by_reading_an_address(approver: User, address: str) -> 
     review = make_review()
     answer = signed_in(approver).get(DESK + address.format(id=review.pk))
     assert answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+    assert answer.headers["Allow"] == "POST"
+    assert "go back to the page of the form" in answer.content.decode()
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(approver)
     posted = strict.post(DESK + address.format(id=review.pk), _decision())
