@@ -14,6 +14,7 @@ from verification.models.ledger import (
     StagedEntry,
 )
 from verification.models.login import LoginMinute, LoginTry, RecoveryCode, SecondFactor
+from verification.models.past import PastRow
 from verification.models.policy import PolicyReplay, ReviewPolicy
 from verification.models.preference import Preference
 from verification.models.reveal import Reveal
@@ -45,6 +46,7 @@ __all__ = [
     "LoginMinute",
     "LoginTry",
     "Mention",
+    "PastRow",
     "PolicyReplay",
     "Preference",
     "RecoveryCode",

@@ -23,6 +23,24 @@ models.BinaryField.register_lookup(Length)
 
 SHA256_BYTES = 32
 
+FIXED_COLUMNS = frozenset(
+    {
+        "id",
+        "client_id",
+        "session_id",
+        "region",
+        "token_digest",
+        "idempotency_key",
+        "packet_sha256",
+        "packet_size_bytes",
+        "created_at",
+        "biz_no",
+        "subject",
+        "commitment_key",
+    }
+)
+"""Columns of an attempt that are written when it is accepted, and never again."""
+
 
 def threshold_column(reference: str, error_rate: str) -> str:
     """Return the column of a reference's threshold: `ref1`, `1e-3` -> `ref1_threshold_1e3`."""

@@ -19,6 +19,7 @@ KEPT = (
     "verification_spent_sign",
     "verification_review_step",
     "verification_rights_seal",
+    "verification_past",
 )
 """Tables whose rows are inserted and never touched again."""
 
@@ -65,6 +66,10 @@ GUARDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "verification_review_policy_guard_in_force",
             truncate_guard("verification_review_policy"),
         ),
+        **{
+            each: (rows_guard(each), f"{each}_guard_past", truncate_guard(each))
+            for each in ("verification_attempt", "verification_review")
+        },
     }
 )
 """Each guarded table and the triggers that must be there."""

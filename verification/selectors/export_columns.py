@@ -1,7 +1,7 @@
 """The columns of the CSV export: an attempt's JSON, flat, in an order that only ever grows.
 
 Each expression reads the attempt `a` (with its `client_name`), its evidence key `k` and its review
-`r`, as `exports.copy_statement` joins them. `docs/reference/csv.md` is the data dictionary.
+`r`, as `exports.ROWS` joins them. `docs/reference/csv.md` is the data dictionary.
 """
 
 from dataclasses import dataclass

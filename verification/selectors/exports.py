@@ -3,7 +3,7 @@
 RFC 4180 with LF line ends, UTF-8 without a byte order mark; see `docs/reference/csv.md`.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -14,9 +14,11 @@ from psycopg.abc import PQGen
 from psycopg.errors import error_from_result
 from psycopg.generators import fetch_many
 from psycopg.pq import ExecStatus
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Composed, Identifier, Literal
 from psycopg.waiting import Wait
 
+from verification.models import LedgerCheckpoint
+from verification.selectors.as_of import CLOCKS, folded_rows, later_entries
 from verification.selectors.attempts import AttemptQuery, matching
 from verification.selectors.export_columns import COLUMNS, Column
 from verification.selectors.record import AttemptFilter, whole_attempts
@@ -24,28 +26,52 @@ from verification.selectors.record import AttemptFilter, whole_attempts
 Blocks = Generator[bytes, None, None]
 
 BLOCK_BYTES = 262_144
-COPY = SQL("""
-    COPY (
-        SELECT {cells}
-        FROM ({found}) AS a LEFT JOIN verification_evidence_key AS k ON k.attempt_id = a.id
-            LEFT JOIN verification_review AS r ON r.attempt_id = a.id
-        ORDER BY a.created_at, a.id
-    ) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8', FORCE_QUOTE ({outside}))
+READING = "SET TRANSACTION READ ONLY; SET LOCAL datestyle = 'ISO'"
+# What was staged is read first, and the hash of what changed must fit into memory.
+AS_OF_READING = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL datestyle = 'ISO';"
+    " SET LOCAL work_mem = '128MB'"
+)
+ROWS = SQL("""
+    SELECT {cells}
+    FROM ({found}) AS a LEFT JOIN verification_evidence_key AS k ON k.attempt_id = a.id
+        LEFT JOIN verification_review AS r ON r.attempt_id = a.id
+    {where} ORDER BY a.created_at, a.id
 """)
+PLACE = SQL("a.created_at AS in_order, a.id AS in_order_too")
+UNCHANGED = SQL("WHERE a.created_at < {before} AND a.id NOT IN (SELECT id FROM changed)")
+# The two halves come in order, and are merged: no sort of all.
+AS_OF = SQL("""
+    WITH {later}
+    SELECT {names} FROM (
+        ({unchanged}) UNION ALL (WITH {folded} {changed})
+    ) AS whole ORDER BY in_order, in_order_too
+""")
+COPY = SQL("COPY ({rows}) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8', FORCE_QUOTE ({outside}))")
 
 
-def attempts_csv(query: AttemptQuery | AttemptFilter, *, block_bytes: int = BLOCK_BYTES) -> Blocks:
+def attempts_csv(
+    query: AttemptQuery | AttemptFilter,
+    *,
+    columns: Sequence[Column] = COLUMNS,
+    as_of: LedgerCheckpoint | None = None,
+    block_bytes: int = BLOCK_BYTES,
+) -> Blocks:
     """Return the attempts of a query as CSV, oldest first, in blocks of about `block_bytes`.
+
+    With `as_of`, one of `as_of.repeatable_checkpoint`, filters and cells tell what held when the
+    log had its size: the same query gives the same bytes whenever it is asked again.
 
     The statement is running when this returns, so that a database that cannot answer fails here
     (OperationalError) and not in mid-stream. This thread's connection is taken, in a read-only
     transaction, until the iterator ends or is closed: nothing else may use it meanwhile. All
     lines come from one snapshot. Memory does not grow with the attempts. Repeating is safe.
     """
-    statement = copy_statement(query)
-    if statement is None:
-        return (line for line in [header(COLUMNS)])
-    blocks = copy_blocks(statement, block_bytes)
+    found = _found(query)
+    if found is None:
+        return (line for line in [header(columns)])
+    reading = AS_OF_READING if as_of else READING
+    blocks = copy_blocks(lambda: _copy(found, columns, as_of), block_bytes, reading)
     next(blocks)  # up to the running statement: from here on close() ends it
     return blocks
 
@@ -55,10 +81,8 @@ def header(columns: Sequence[Column]) -> bytes:
     return ",".join(column.name for column in columns).encode() + b"\n"
 
 
-def copy_statement(
-    query: AttemptQuery | AttemptFilter, columns: Sequence[Column] = COLUMNS
-) -> Composed | None:
-    """Return the COPY, each filter value in it as a quoted literal; None if nothing can match.
+def _found(query: AttemptQuery | AttemptFilter) -> SQL | None:
+    """Return the query's rows, each filter value a quoted literal; None if nothing can match.
 
     COPY takes no parameters, so Django's query is composed with psycopg's own client-side
     quoting for this connection.
@@ -70,11 +94,31 @@ def copy_statement(
     except EmptyResultSet:
         return None
     connection.ensure_connection()
+    return SQL(ClientCursor(connection.connection).mogrify(select, values))
+
+
+def _copy(found: SQL, columns: Sequence[Column], as_of: LedgerCheckpoint | None) -> Composed:
+    cells = SQL(", ").join(_cell(column) for column in columns)
+    rows = (
+        ROWS.format(cells=cells, found=found, where=SQL(""))
+        if as_of is None
+        else _rows_as_of(as_of, found, columns, cells)
+    )
     outside = (Identifier(column.name) for column in columns if column.is_outside_text)
-    return COPY.format(
-        cells=SQL(", ").join(_cell(column) for column in columns),
-        found=SQL(ClientCursor(connection.connection).mogrify(select, values)),
-        outside=SQL(", ").join(outside),
+    return COPY.format(rows=rows, outside=SQL(", ").join(outside))
+
+
+def _rows_as_of(
+    checkpoint: LedgerCheckpoint, found: SQL, columns: Sequence[Column], cells: Composed
+) -> Composed:
+    placed = SQL(", ").join([cells, PLACE])
+    unchanged = UNCHANGED.format(before=Literal(checkpoint.made_at + CLOCKS))
+    return AS_OF.format(
+        later=later_entries(checkpoint),
+        names=SQL(", ").join(Identifier(column.name) for column in columns),
+        unchanged=ROWS.format(cells=placed, found=found, where=unchanged),
+        folded=folded_rows(checkpoint),
+        changed=ROWS.format(cells=placed, found=found, where=SQL("")),
     )
 
 
@@ -82,18 +126,21 @@ def _cell(column: Column) -> Composed:
     return SQL("{} AS {}").format(SQL(column.expression), Identifier(column.name))
 
 
-def copy_blocks(statement: Composed, block_bytes: int) -> Blocks:
+def copy_blocks(
+    statement: Callable[[], Composed], block_bytes: int, reading: str = READING
+) -> Blocks:
     """Run a COPY TO STDOUT: yield nothing as soon as it runs, then its lines in blocks.
 
-    A consumer that goes away closes the generator, which cancels the statement.
+    `reading` begins its transaction, in which the statement is made. A consumer that goes away closes the generator,
+    which cancels it.
     """
     with (
         connection.wrap_database_errors,
         transaction.atomic(),
         connection.cursor() as cursor,
     ):
-        cursor.execute("SET TRANSACTION READ ONLY; SET LOCAL datestyle = 'ISO'")
-        with cursor.cursor.copy(statement) as copy:
+        cursor.execute(reading)
+        with cursor.cursor.copy(statement()) as copy:
             yield b""
             is_over = False
             while not is_over:

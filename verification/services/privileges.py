@@ -15,6 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Model
 
 from verification.models import VerificationAttempt
+from verification.models.attempt import FIXED_COLUMNS
 
 Columns = tuple[str, ...] | None
 Privileges = Mapping[str, Columns]
@@ -28,28 +29,10 @@ class Kind(StrEnum):
     WORKER = "worker"
 
 
-ATTEMPT_FIXED = frozenset(
-    {
-        "id",
-        "client_id",
-        "session_id",
-        "region",
-        "token_digest",
-        "idempotency_key",
-        "packet_sha256",
-        "packet_size_bytes",
-        "created_at",
-        "biz_no",
-        "subject",
-        "commitment_key",
-    }
-)
-"""Columns of an attempt that are written when it is accepted, and never again."""
-
 ATTEMPT_STEPS = tuple(
     field.column
     for field in VerificationAttempt._meta.concrete_fields  # noqa: SLF001 - Django's documented API
-    if field.column and field.column not in ATTEMPT_FIXED
+    if field.column and field.column not in FIXED_COLUMNS
 )
 
 REVIEW_STEPS = (
@@ -95,6 +78,7 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_policy_replay": {"INSERT": None, "UPDATE": ("state", "finished_at")},
             "verification_rights_change": {"INSERT": None, "UPDATE": RIGHTS_STEPS},
             "verification_export": INSERT,
+            "verification_past": INSERT,
             "verification_export_request": {
                 "INSERT": None,
                 "UPDATE": ("decision", "decided_by_id", "decided_at", "expires_at"),
@@ -109,6 +93,7 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
         Kind.WORKER: {
             "verification_attempt": {"UPDATE": ATTEMPT_STEPS},
             "verification_evidence": INSERT,
+            "verification_past": INSERT,
             "verification_evidence_key": {"INSERT": None, "UPDATE": ("kek_id", "sealed")},
             "verification_api_key": {"UPDATE": ("kek_id", "secret_sealed")},
             "verification_ledger_stage": {**STAGE, "DELETE": None},

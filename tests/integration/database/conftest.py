@@ -13,6 +13,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from tests.factories import NOON, make_attempt, make_bearer_key, make_evidence, make_session
 from tests.integration.database.roles import Login, Roles, grant_again, granted_roles
+from tests.owner import unguarded
 from tests.reviewing import open_review, step
 from verification.ledger.canonical import canonical
 from verification.models import (
@@ -22,6 +23,7 @@ from verification.models import (
     LedgerCheckpoint,
     LedgerCosignature,
     LedgerVerification,
+    PastRow,
     Reveal,
     RightsChange,
     RightsSeal,
@@ -90,6 +92,8 @@ def furnished(db: None, runtime: Runtime) -> None:
     judged = make_attempt("verified", policy_version=1, verdict="review", reasons=["in_doubt"])
     open_review(judged)
     step(judged, "noted", asking, "approved")
+    with unguarded("verification_past"):
+        PastRow.objects.create(attempt_id=judged.pk, send_no=1, said={})
     tend_log(runtime=runtime)
     LedgerCosignature.objects.create(
         checkpoint=LedgerCheckpoint.objects.get(), witness="w", line="x", cosigned_at=NOON

@@ -13,10 +13,11 @@ from pytest_django import Settings
 
 from tests.integration.database.roles import Login, Roles, acting_as, grant_again, owner
 from verification.checks import check_guards
+from verification.models.attempt import FIXED_COLUMNS
 from verification.models.guards import GUARDED, truncate_guard
 from verification.services.errors import RoleRefusedError
 from verification.services.grants import compare, grant
-from verification.services.privileges import ATTEMPT_FIXED, OWN, Kind
+from verification.services.privileges import OWN, Kind
 
 KINDS = tuple(Kind)
 
@@ -251,6 +252,6 @@ def test_the_check_says_when_the_database_does_not_answer(roles: Roles, settings
 
 def test_the_table_of_privileges_fits_migrations_and_models() -> None:
     migration = importlib.import_module("verification.migrations.0003_guards")
-    assert set(migration.ATTEMPT_FIXED) == ATTEMPT_FIXED
+    assert set(migration.ATTEMPT_FIXED) == FIXED_COLUMNS
     tables = {each._meta.db_table for each in apps.get_app_config("verification").get_models()}
     assert {table for kind in Kind for table in OWN[kind]} <= tables

@@ -8,8 +8,9 @@ from psycopg import errors, sql
 from tests.integration.database.roles import Login, Roles
 from verification.ledger.canonical import canonical
 from verification.models import StagedEntry
+from verification.models.attempt import FIXED_COLUMNS
 from verification.selectors.rights import relations
-from verification.services.privileges import ATTEMPT_FIXED, Kind
+from verification.services.privileges import Kind
 from verification.services.staging import stage
 
 INSERTS = {
@@ -28,6 +29,7 @@ INSERTS = {
         "verification_rights_change",
         "verification_export",
         "verification_export_request",
+        "verification_past",
         "verification_mention",
         "verification_saved_filter",
         "verification_preference",
@@ -45,6 +47,7 @@ INSERTS = {
     },
     Kind.WORKER: {
         "verification_evidence",
+        "verification_past",
         "verification_evidence_key",
         "verification_ledger_entry",
         "verification_ledger_node",
@@ -248,7 +251,7 @@ def test_each_column_of_a_record_takes_the_updates_of_the_role_and_no_other(logi
                 statement = query.format(sql.Identifier(name), c=sql.Identifier(column))
                 if is_allowed(session, statement):
                     allowed.setdefault(name, set()).add(column)
-    steps = set(tables["verification_attempt"]) - ATTEMPT_FIXED
+    steps = set(tables["verification_attempt"]) - FIXED_COLUMNS
     assert "state" in steps
     assert allowed == {**RECORD_UPDATES[login.kind], "verification_attempt": steps}
 

@@ -93,14 +93,14 @@ def test_an_export_can_change_nothing(record_attempt: RecordAttempt) -> None:
         SQL("verification_attempt")
     )
     with pytest.raises(InternalError, match="read-only"):
-        list(copy_blocks(statement, BLOCK))
+        list(copy_blocks(lambda: statement, BLOCK))
     record_attempt()
     assert len(rows(export())) == 1
 
 
 def test_an_error_among_the_lines_is_raised_there(record_attempt: RecordAttempt) -> None:
     statement = SQL("COPY (SELECT 1 / (9000 - n) FROM generate_series(1, 9999) AS n) TO STDOUT")
-    blocks = copy_blocks(statement.format(), 1000)
+    blocks = copy_blocks(statement.format, 1000)
     with pytest.raises(DataError, match="division by zero"):
         list(blocks)
     record_attempt()
