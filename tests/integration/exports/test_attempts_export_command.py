@@ -30,7 +30,8 @@ def run(*arguments: str) -> subprocess.Popen[bytes]:
     login = parameters["user"] + (f":{parameters['password']}" if "password" in parameters else "")
     url = f"postgres://{login}@{host}:{parameters['port']}/{parameters['dbname']}"
     return subprocess.Popen(
-        [sys.executable, "manage.py", "attempts_export", *arguments],
+        # As at a terminal: what a shell runs in the background ignores SIGINT.
+        ["env", "--default-signal=INT", sys.executable, "manage.py", "attempts_export", *arguments],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"},
         stdout=subprocess.PIPE,
@@ -155,11 +156,13 @@ def test_an_interrupted_export_leaves_no_file(transactional_db: None, folder: Pa
     insert_attempts(1)
     with connection.cursor() as cursor:
         cursor.execute("BEGIN; LOCK TABLE verification_evidence")
-        process = run("--output", str(folder / "a.csv"))
-        while not names(folder) and process.poll() is None:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-        cursor.execute("ROLLBACK")
+        try:
+            process = run("--output", str(folder / "a.csv"))
+            while not names(folder) and process.poll() is None:
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+        finally:
+            cursor.execute("ROLLBACK")
     assert process.returncode != 0
     assert names(folder) == []

@@ -111,7 +111,7 @@ def test_who_comes_back_to_the_form_from_the_login_is_told_what_to_do(
     answer = _browser(officer).get(back)
     assert answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED
     assert answer.headers["Allow"] == "POST"
-    assert "fill in its form again" in answer.content.decode()
+    assert "fill it in again" in answer.content.decode()
     assert not Reveal.objects.exists()
 
 
