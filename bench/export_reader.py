@@ -20,13 +20,14 @@ def main(left_out: list[str]) -> None:
     from verification.selectors import exports  # noqa: PLC0415 - the models need Django set up
     from verification.selectors.attempts import AttemptQuery  # noqa: PLC0415
     from verification.selectors.export_columns import COLUMNS  # noqa: PLC0415
+    from verification.selectors.export_form import FileForm  # noqa: PLC0415
 
     columns = [column for column in COLUMNS if column.name not in left_out]
     before = peak_bytes(os.getpid())
     lines = 0
     began = time.perf_counter()
     with Path(os.devnull).open("wb") as sink:
-        for block in exports.attempts_csv(AttemptQuery(), columns=columns):
+        for block in exports.attempts_file(AttemptQuery(), form=FileForm(tuple(columns))):
             sink.write(block)
             lines += block.count(b"\n")
     took_s = time.perf_counter() - began

@@ -27,7 +27,8 @@ from verification.admin.reauth import requires_fresh_login
 from verification.admin.refusals import sentence_of, status_of
 from verification.models import ExportRequest
 from verification.models.export import LARGE_EXPORT, ExportDecision
-from verification.selectors.exports import Blocks, attempts_csv
+from verification.selectors.export_form import Blocks
+from verification.selectors.exports import attempts_file
 from verification.selectors.record import AttemptFilter, client_names
 from verification.selectors.staff_exports import (
     find_request,
@@ -247,7 +248,7 @@ def standing(row: ExportRequest) -> str:
 
 def _later(which: AttemptFilter) -> Blocks:
     """Begin when the first block is asked for: the middleware still needs the connection."""
-    yield from attempts_csv(which)
+    yield from attempts_file(which)
 
 
 def _facts(row: ExportRequest) -> list[Fact]:

@@ -29,8 +29,8 @@ from verification.lifecycle import State
 from verification.models import ApiClient
 from verification.models.client import Scope
 from verification.selectors.attempts import AttemptQuery, find_attempt, list_page, newest_places
-from verification.selectors.export_columns import COLUMNS
-from verification.selectors.exports import Blocks, attempts_csv
+from verification.selectors.export_form import Blocks
+from verification.selectors.exports import attempts_file
 from verification.services.errors import ExportsBusyError
 from verification.services.export_slots import EXPORTS, ExportStream
 from verification.services.exporting import ExportRecord, record_export
@@ -139,11 +139,10 @@ def recorded_export(query: AttemptQuery, client: ApiClient) -> tuple[ExportRecor
             interface="api",
             client_id=client.pk,
             query=query,
-            columns=[column.name for column in COLUMNS],
             runtime=get_runtime(),
         )
         recorded.append(record)
-        return attempts_csv(query)
+        return attempts_file(query)
 
     try:
         stream = EXPORTS.stream(start)

@@ -17,15 +17,23 @@ _FORMULA_CODES = ", ".join(str(ord(each)) for each in FORMULA_STARTS)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`expression` is SQL over `a`, `k` and `r`; `is_outside_text` cells hold what others wrote."""
+    """`expression` is SQL over `a`, `k` and `r`; `is_outside_text` cells hold what others wrote.
+
+    `json` is SQL for the value where JSON is written: text as it is stored, values with their type.
+    """
 
     name: str
     expression: str
+    json: str
     is_outside_text: bool = False
 
 
+def _same(name: str, expression: str) -> Column:
+    return Column(name, expression, expression)
+
+
 def _plain(name: str) -> Column:
-    return Column(name, f"a.{name}")
+    return _same(name, f"a.{name}")
 
 
 def _outside(name: str, source: str | None = None) -> Column:
@@ -36,22 +44,23 @@ def _outside(name: str, source: str | None = None) -> Column:
     """
     cell = f"a.{source or name}"
     guarded = f"CASE WHEN ascii({cell}) IN ({_FORMULA_CODES}) THEN '''' || {cell} ELSE {cell} END"
-    return Column(name, guarded, is_outside_text=True)
+    return Column(name, guarded, cell, is_outside_text=True)
 
 
 def _flag(name: str) -> Column:
-    return Column(name, f"CASE WHEN a.{name} THEN 'true' WHEN NOT a.{name} THEN 'false' END")
+    words = f"CASE WHEN a.{name} THEN 'true' WHEN NOT a.{name} THEN 'false' END"
+    return Column(name, words, f"a.{name}")
 
 
 def _instant(name: str, source: str | None = None) -> Column:
     """Write ISO 8601 without `to_char`, which takes twice the time; needs `datestyle` ISO."""
     cell = source or f"a.{name}"
-    return Column(name, f"replace(({cell} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'")
+    return _same(name, f"replace(({cell} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'")
 
 
 def _not_yet(name: str) -> Column:
     """Keep the place of a column that no attempt has a value for."""
-    return Column(name, "NULL")
+    return _same(name, "NULL")
 
 
 def _comparison(reference: str) -> tuple[Column, ...]:
@@ -77,7 +86,7 @@ COLUMNS: tuple[Column, ...] = (
     _plain("id"),
     _plain("state"),
     _plain("outcome"),
-    Column("decision", _DECISION),
+    _same("decision", _DECISION),
     _outside("client", "client_name"),
     _plain("region"),
     _outside("biz_no"),
@@ -97,10 +106,10 @@ COLUMNS: tuple[Column, ...] = (
     _plain("device_tags"),
     _plain("verify_tags"),
     _plain("visual_attributes"),
-    Column("evidence", _EVIDENCE),
-    Column("packet_sha256", "encode(a.packet_sha256, 'hex')"),
+    Column("evidence", _EVIDENCE, f"{_EVIDENCE}::json"),
+    _same("packet_sha256", "encode(a.packet_sha256, 'hex')"),
     _plain("packet_size_bytes"),
-    Column("review_state", "r.state"),
+    _same("review_state", "r.state"),
     _instant("review_due_at", "r.due_at"),
     _not_yet("ledger_leaf_hash"),
     _not_yet("ledger_index"),
@@ -108,7 +117,7 @@ COLUMNS: tuple[Column, ...] = (
     _instant("settled_at"),
     _plain("policy_version"),
     _plain("verdict"),
-    Column("reasons", "array_to_string(a.reasons, ' ')"),
-    Column("reason_code", "CASE WHEN r.state = 'decided' THEN r.reason_code END"),
+    Column("reasons", "array_to_string(a.reasons, ' ')", "a.reasons"),
+    _same("reason_code", "CASE WHEN r.state = 'decided' THEN r.reason_code END"),
     _instant("decided_at", "r.decided_at"),
 )

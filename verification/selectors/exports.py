@@ -1,9 +1,10 @@
-"""Attempts as CSV: PostgreSQL writes the lines, we only pass them on, at any size.
+"""Attempts as a file: PostgreSQL writes the lines, we only pass them on, at any size.
 
-RFC 4180 with LF line ends, UTF-8 without a byte order mark; see `docs/reference/csv.md`.
+CSV is RFC 4180 with LF line ends in UTF-8; see `docs/reference/csv.md`.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -20,17 +21,17 @@ from psycopg.waiting import Wait
 from verification.models import LedgerCheckpoint
 from verification.selectors.as_of import CLOCKS, folded_rows, later_entries
 from verification.selectors.attempts import AttemptQuery, matching
-from verification.selectors.export_columns import COLUMNS, Column
+from verification.selectors.export_columns import Column
+from verification.selectors.export_form import PLAIN_CSV, Blocks, FileForm, Layout, gzipped
 from verification.selectors.record import AttemptFilter, whole_attempts
-
-Blocks = Generator[bytes, None, None]
 
 BLOCK_BYTES = 262_144
 READING = "SET TRANSACTION READ ONLY; SET LOCAL datestyle = 'ISO'"
-# What was staged is read first, and the hash of what changed must fit into memory.
+# What is staged is read first, in the same snapshot. The hash of what changed must fit into memory,
+# and the lines come from the index in their order: a sort of millions would hold back the first.
 AS_OF_READING = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL datestyle = 'ISO';"
-    " SET LOCAL work_mem = '128MB'"
+    " SET LOCAL hash_mem_multiplier = 64; SET LOCAL enable_sort = off"
 )
 ROWS = SQL("""
     SELECT {cells}
@@ -47,17 +48,22 @@ AS_OF = SQL("""
         ({unchanged}) UNION ALL (WITH {folded} {changed})
     ) AS whole ORDER BY in_order, in_order_too
 """)
-COPY = SQL("COPY ({rows}) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8', FORCE_QUOTE ({outside}))")
+COPY_CSV = SQL("COPY ({rows}) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8'{quoted})")
+# JSON holds neither of these characters but as an escape: its lines pass as they are.
+COPY_JSON = SQL("""
+    COPY (SELECT row_to_json(line)::text FROM ({rows}) AS line)
+    TO STDOUT (FORMAT csv, ENCODING 'UTF8', QUOTE E'\\x01', DELIMITER E'\\x02')
+""")
 
 
-def attempts_csv(
+def attempts_file(
     query: AttemptQuery | AttemptFilter,
     *,
-    columns: Sequence[Column] = COLUMNS,
+    form: FileForm = PLAIN_CSV,
     as_of: LedgerCheckpoint | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> Blocks:
-    """Return the attempts of a query as CSV, oldest first, in blocks of about `block_bytes`.
+    """Return the attempts of a query, oldest first, in blocks of about `block_bytes`.
 
     With `as_of`, one of `as_of.repeatable_checkpoint`, filters and cells tell what held when the
     log had its size: the same query gives the same bytes whenever it is asked again.
@@ -67,18 +73,39 @@ def attempts_csv(
     transaction, until the iterator ends or is closed: nothing else may use it meanwhile. All
     lines come from one snapshot. Memory does not grow with the attempts. Repeating is safe.
     """
-    found = _found(query)
-    if found is None:
-        return (line for line in [header(columns)])
-    reading = AS_OF_READING if as_of else READING
-    blocks = copy_blocks(lambda: _copy(found, columns, as_of), block_bytes, reading)
-    next(blocks)  # up to the running statement: from here on close() ends it
+    lines = _lines(query, form, as_of, block_bytes)
+    blocks = gzipped(lines) if form.is_gzipped else lines
+    next(lines)  # up to the running statement
+    if form.is_gzipped:
+        next(blocks)  # from here on close() ends it
     return blocks
 
 
-def header(columns: Sequence[Column]) -> bytes:
-    """Return the first line of the file."""
-    return ",".join(column.name for column in columns).encode() + b"\n"
+def _lines(
+    query: AttemptQuery | AttemptFilter,
+    form: FileForm,
+    as_of: LedgerCheckpoint | None,
+    block_bytes: int,
+) -> Blocks:
+    """Yield nothing as soon as the statement runs, then the file."""
+    found = _found(query)
+    if found is None:
+        yield b""
+        yield form.opening + header(form)
+        return
+    reading = AS_OF_READING if as_of else READING
+    with closing(copy_blocks(lambda: _copy(found, form, as_of), block_bytes, reading)) as blocks:
+        yield next(blocks)
+        if form.opening:
+            yield form.opening
+        yield from blocks
+
+
+def header(form: FileForm) -> bytes:
+    """Return the first line of a file that has one."""
+    if form.layout is Layout.JSONL:
+        return b""
+    return ",".join(column.name for column in form.columns).encode() + b"\n"
 
 
 def _found(query: AttemptQuery | AttemptFilter) -> SQL | None:
@@ -97,15 +124,19 @@ def _found(query: AttemptQuery | AttemptFilter) -> SQL | None:
     return SQL(ClientCursor(connection.connection).mogrify(select, values))
 
 
-def _copy(found: SQL, columns: Sequence[Column], as_of: LedgerCheckpoint | None) -> Composed:
-    cells = SQL(", ").join(_cell(column) for column in columns)
+def _copy(found: SQL, form: FileForm, as_of: LedgerCheckpoint | None) -> Composed:
+    is_json = form.layout is Layout.JSONL
+    cells = SQL(", ").join(_cell(column, is_json=is_json) for column in form.columns)
     rows = (
         ROWS.format(cells=cells, found=found, where=SQL(""))
         if as_of is None
-        else _rows_as_of(as_of, found, columns, cells)
+        else _rows_as_of(as_of, found, form.columns, cells)
     )
-    outside = (Identifier(column.name) for column in columns if column.is_outside_text)
-    return COPY.format(rows=rows, outside=SQL(", ").join(outside))
+    if is_json:
+        return COPY_JSON.format(rows=rows)
+    outside = [Identifier(column.name) for column in form.columns if column.is_outside_text]
+    quoted = SQL(", FORCE_QUOTE ({})").format(SQL(", ").join(outside)) if outside else SQL("")
+    return COPY_CSV.format(rows=rows, quoted=quoted)
 
 
 def _rows_as_of(
@@ -122,8 +153,9 @@ def _rows_as_of(
     )
 
 
-def _cell(column: Column) -> Composed:
-    return SQL("{} AS {}").format(SQL(column.expression), Identifier(column.name))
+def _cell(column: Column, *, is_json: bool) -> Composed:
+    expression = column.json if is_json else column.expression
+    return SQL("{} AS {}").format(SQL(expression), Identifier(column.name))
 
 
 def copy_blocks(
@@ -131,8 +163,8 @@ def copy_blocks(
 ) -> Blocks:
     """Run a COPY TO STDOUT: yield nothing as soon as it runs, then its lines in blocks.
 
-    `reading` begins its transaction, in which the statement is made. A consumer that goes away closes the generator,
-    which cancels it.
+    `reading` begins its transaction, in which the statement is made. A consumer that goes away
+    closes the generator, which cancels it.
     """
     with (
         connection.wrap_database_errors,

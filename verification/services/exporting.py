@@ -5,7 +5,7 @@ about a person it tells their names only.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
@@ -18,6 +18,7 @@ from verification.ledger.canonical import Json, canonical
 from verification.models import ApiClient, LedgerCheckpoint
 from verification.selectors.attempts import AttemptQuery
 from verification.selectors.checkpoints import checkpoint_over
+from verification.selectors.export_form import PLAIN_CSV, FileForm
 from verification.selectors.ledger import last_checkpoint
 from verification.selectors.record import AttemptFilter
 from verification.services.entries import EXPORTED, utc_text
@@ -72,8 +73,9 @@ def record_export(
     interface: Interface,
     client_id: UUID | None,
     query: AttemptQuery | AttemptFilter,
-    columns: Sequence[str],
     runtime: Runtime,
+    form: FileForm = PLAIN_CSV,
+    as_of: LedgerCheckpoint | None = None,
     sleep: Sleep = time.sleep,
     request: UUID | None = None,
     rows: int | None = None,
@@ -94,7 +96,8 @@ def record_export(
         at=at,
         by=by,
         client_id=client_id,
-        columns=columns,
+        form=form,
+        as_of=as_of,
         export=export,
         interface=interface,
         query=query,
@@ -119,7 +122,8 @@ def export_entry(
     at: datetime,
     by: str,
     client_id: UUID | None,
-    columns: Sequence[str],
+    form: FileForm,
+    as_of: LedgerCheckpoint | None,
     export: UUID,
     interface: Interface,
     query: AttemptQuery | AttemptFilter,
@@ -129,14 +133,16 @@ def export_entry(
     """Say that attempts were exported."""
     return canonical(
         {
+            "as_of": as_of.size if as_of else None,
             "at": utc_text(at),
             "by": by,
             "client": str(client_id) if client_id else None,
-            "columns": list(columns),
+            "columns": [column.name for column in form.columns],
             "export": str(export),
             "filters": told_filters(query),
             "interface": interface,
             "kind": EXPORTED,
+            "layout": form.layout.value,
             "request": str(request) if request else None,
             "rows": rows,
         }

@@ -21,7 +21,6 @@ from verification.models import Export, ExportRequest
 from verification.models.export import LARGE_EXPORT, ExportDecision
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Verdict
-from verification.selectors.export_columns import COLUMNS
 from verification.selectors.listing import Count, count_up_to
 from verification.selectors.record import AttemptFilter, whole_attempts
 from verification.services.errors import (
@@ -219,7 +218,6 @@ def _record(
         interface="admin",
         client_id=None,
         query=which,
-        columns=[column.name for column in COLUMNS],
         runtime=runtime,
         request=request,
         rows=rows,

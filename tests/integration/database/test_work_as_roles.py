@@ -31,7 +31,7 @@ from verification.models import (
 from verification.models.erasure import LegalBasis
 from verification.models.reveal import Purpose
 from verification.selectors.attempts import AttemptQuery
-from verification.selectors.exports import attempts_csv
+from verification.selectors.exports import attempts_file
 from verification.services.erasing import decide_erasure, request_erasure
 from verification.services.exporting import record_export
 from verification.services.policies import decide_policy, withdraw_policy
@@ -95,11 +95,10 @@ def test_evidence_is_revealed_and_erased_and_attempts_exported_as_web(
             interface="api",
             client_id=client_app.pk,
             query=AttemptQuery(),
-            columns=["id"],
             runtime=runtime,
             sleep=lambda _: None,
         )
-        csv = b"".join(attempts_csv(AttemptQuery()))
+        csv = b"".join(attempts_file(AttemptQuery()))
     assert shown.content == RAW
     assert str(attempt_id).encode() in csv
     assert EvidenceKey.objects.get(attempt_id=attempt_id).sealed is None

@@ -14,7 +14,7 @@ from tests.factories import store_attempt
 from verification.identifiers import uuid7
 from verification.models import ApiClient, VerificationAttempt
 from verification.selectors.attempts import AttemptQuery
-from verification.selectors.exports import attempts_csv
+from verification.selectors.exports import attempts_file
 
 STARTED_AT = datetime(2026, 3, 29, 0, 30, 0, 120_000, tzinfo=UTC)
 
@@ -51,7 +51,7 @@ def record_attempt(client_app: ApiClient) -> RecordAttempt:
 
 def export(**filters: Any) -> str:
     """Return the whole CSV of a query."""
-    return b"".join(attempts_csv(AttemptQuery(**filters))).decode()
+    return b"".join(attempts_file(AttemptQuery(**filters))).decode()
 
 
 def rows(text: str) -> list[dict[str, str]]:

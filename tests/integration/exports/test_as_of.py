@@ -1,12 +1,17 @@
 """An export as of a checkpoint: the same bytes whenever it is asked again, whatever came since."""
 
+import gzip
+import json
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from io import StringIO
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connection
 
 from tests.conftest import OpenToken
@@ -24,14 +29,22 @@ from tests.integration.ledger.lives import (
     someone,
 )
 from verification.errors import VerificationError
+from verification.ledger.canonical import parse
 from verification.lifecycle import State
-from verification.models import ApiClient, LedgerCheckpoint, PastRow, Review, VerificationAttempt
+from verification.models import (
+    ApiClient,
+    LedgerCheckpoint,
+    LedgerEntry,
+    PastRow,
+    Review,
+    VerificationAttempt,
+)
 from verification.models.erasure import LegalBasis
-from verification.models.review import Priority, ReviewState
-from verification.policy.terms import Decision, Verdict
+from verification.models.review import ReviewState
+from verification.policy.terms import Decision, Priority, Verdict
 from verification.selectors.as_of import newest_repeatable, repeatable_checkpoint
 from verification.selectors.attempts import AttemptQuery
-from verification.selectors.exports import attempts_csv
+from verification.selectors.exports import attempts_file
 from verification.selectors.record import AttemptFilter
 from verification.services import reconciliation
 from verification.services.erasing import decide_erasure, request_erasure
@@ -68,7 +81,7 @@ def taken(size: int) -> list[bytes]:
     """Return each query's export as of a size."""
     checkpoint = repeatable_checkpoint(size)
     assert checkpoint is not None
-    return [b"".join(attempts_csv(each, as_of=checkpoint)) for each in QUERIES]
+    return [b"".join(attempts_file(each, as_of=checkpoint)) for each in QUERIES]
 
 
 def newest() -> int:
@@ -215,7 +228,7 @@ def test_a_file_as_of_now_says_what_the_rows_say(lives: Lives) -> None:
     for live in LIVES.values():
         live(lives)
     seal(lives.runtime)
-    now = rows(b"".join(attempts_csv(AttemptQuery())).decode())
+    now = rows(b"".join(attempts_file(AttemptQuery())).decode())
     then = rows(taken(newest())[0].decode())
     assert [each["id"] for each in then] == [each["id"] for each in now]
     for is_so, was in zip(now, then, strict=True):
@@ -254,3 +267,31 @@ def test_a_size_without_a_checkpoint_or_from_before_is_not_repeatable(lives: Liv
                 "UPDATE django_migrations SET applied = applied - interval '10 years'"
                 " WHERE name = '0024_past'"
             )
+
+
+def test_the_command_writes_the_same_file_again_and_says_as_of_what(
+    lives: Lives, tmp_path: Path
+) -> None:
+    attempt_id = lives.settled()
+    seal(lives.runtime)
+    size = newest()
+    form = ("--columns", "id,state,created_at", "--layout", "jsonl", "--gzip")
+    first, again = tmp_path / "first", tmp_path / "again"
+    reported = StringIO()
+    call_command(
+        "attempts_export", "--as-of", "latest", *form, f"--output={first}", stderr=reported
+    )
+    lives.settled()
+    call_command("attempts_export", f"--as-of={size}", *form, f"--output={again}", stderr=reported)
+    assert first.read_bytes() == again.read_bytes()
+    [line] = gzip.decompress(again.read_bytes()).splitlines()
+    assert json.loads(line)["id"] == str(attempt_id)
+    assert reported.getvalue().count(f"as of size {size} of the log\n") == 2
+    assert "lines" not in reported.getvalue()
+    drain(lives.runtime)
+    entries = [
+        parse(bytes(each.raw))
+        for each in LedgerEntry.objects.filter(kind="export.created").order_by("index")
+    ]
+    assert [(each["as_of"], each["layout"]) for each in entries] == [(size, "jsonl")] * 2
+    assert entries[0]["columns"] == ["id", "state", "created_at"]

@@ -116,6 +116,11 @@ def test_an_export_that_fails_leaves_no_file(folder: Path, client_app: ApiClient
         (["--created-from", "yesterday"], "ISO 8601"),
         (["--created-before", "2026-01-01T00:00:00"], "offset"),
         (["--output", "/nowhere/a.csv"], "FileNotFoundError"),
+        (["--columns", "id,face"], "no column 'face'"),
+        (["--layout", "xlsx"], "layout"),
+        (["--as-of", "yesterday"], "size of the log"),
+        (["--as-of", "4711"], "no checkpoint of that size"),
+        (["--as-of", "latest"], "no checkpoint of that size"),
     ],
 )
 def test_a_wrong_option_says_what_is_wrong(

@@ -11,7 +11,7 @@ from bench.rows import insert_attempts
 from tests.integration.exports.conftest import RecordAttempt, export, rows
 from verification.models import VerificationAttempt
 from verification.selectors.attempts import AttemptQuery
-from verification.selectors.exports import attempts_csv, copy_blocks
+from verification.selectors.exports import attempts_file, copy_blocks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,7 +47,7 @@ def other_session() -> psycopg.Connection:
 
 
 def test_lines_travel_in_large_blocks(many_attempts: None) -> None:
-    blocks = list(attempts_csv(AttemptQuery(), block_bytes=BLOCK))
+    blocks = list(attempts_file(AttemptQuery(), block_bytes=BLOCK))
     assert all(BLOCK <= len(block) < 2 * BLOCK for block in blocks[:-1])
     assert all(block.endswith(b"\n") for block in blocks)
     assert len(rows(b"".join(blocks).decode())) == MANY
@@ -56,7 +56,7 @@ def test_lines_travel_in_large_blocks(many_attempts: None) -> None:
 def test_memory_does_not_grow_with_the_attempts(many_attempts: None) -> None:
     tracemalloc.start()
     try:
-        size_bytes = sum(len(block) for block in attempts_csv(AttemptQuery()))
+        size_bytes = sum(len(block) for block in attempts_file(AttemptQuery()))
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -65,7 +65,7 @@ def test_memory_does_not_grow_with_the_attempts(many_attempts: None) -> None:
 
 
 def test_a_reader_who_leaves_ends_the_statement(many_attempts: None) -> None:
-    blocks = attempts_csv(AttemptQuery(), block_bytes=BLOCK)
+    blocks = attempts_file(AttemptQuery(), block_bytes=BLOCK)
     next(blocks)
     blocks.close()
     assert not connection.in_atomic_block
@@ -73,7 +73,7 @@ def test_a_reader_who_leaves_ends_the_statement(many_attempts: None) -> None:
 
 
 def test_a_reader_who_never_starts_leaves_nothing_open(many_attempts: None) -> None:
-    attempts_csv(AttemptQuery()).close()
+    attempts_file(AttemptQuery()).close()
     assert not connection.in_atomic_block
     assert VerificationAttempt.objects.count() == MANY
 
@@ -81,11 +81,11 @@ def test_a_reader_who_never_starts_leaves_nothing_open(many_attempts: None) -> N
 def test_all_lines_come_from_one_snapshot(
     many_attempts: None, other_session: psycopg.Connection
 ) -> None:
-    blocks = attempts_csv(AttemptQuery(), block_bytes=BLOCK)
+    blocks = attempts_file(AttemptQuery(), block_bytes=BLOCK)
     with other_session:
         other_session.execute(ONE_MORE)
     assert b"one-more" not in b"".join(blocks)
-    assert b"one-more" in b"".join(attempts_csv(AttemptQuery()))
+    assert b"one-more" in b"".join(attempts_file(AttemptQuery()))
 
 
 def test_an_export_can_change_nothing(record_attempt: RecordAttempt) -> None:
@@ -117,5 +117,5 @@ def test_a_database_that_cannot_answer_fails_before_the_first_block(
     with other_session:
         other_session.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
     with pytest.raises(OperationalError):
-        attempts_csv(AttemptQuery())
+        attempts_file(AttemptQuery())
     connection.close()

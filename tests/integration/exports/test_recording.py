@@ -26,6 +26,7 @@ from verification.models.review import ReviewState
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Verdict
 from verification.selectors.attempts import AttemptQuery
+from verification.selectors.export_form import FileForm, choose_columns
 from verification.services.export_slots import EXPORTS, MAX_AT_ONCE
 from verification.services.exporting import POLL_S, POLLS, ExportRecord, record_export
 from verification.services.runtime import Runtime, get_runtime
@@ -61,7 +62,7 @@ def record(
         interface="command",
         client_id=None,
         query=query or AttemptQuery(),
-        columns=COLUMNS,
+        form=FileForm(choose_columns(COLUMNS)),
         runtime=runtime,
         sleep=sleep,
     )
@@ -83,7 +84,9 @@ def test_an_entry_tells_who_took_what(runtime: Runtime, client_app: ApiClient) -
         "at": made.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "by": "anna",
         "client": None,
+        "as_of": None,
         "columns": COLUMNS,
+        "layout": "csv",
         "export": str(made.id),
         "filters": {
             "client": str(client_app.pk),

@@ -2,10 +2,12 @@
 
 import os
 import pwd
+import re
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,17 +19,21 @@ from verification.ledger.errors import LedgerError
 from verification.ledger.note import parse_note
 from verification.lifecycle import State
 from verification.management.output_file import OutputExistsError, replaced_when_complete
-from verification.models import ApiClient
+from verification.models import ApiClient, LedgerCheckpoint
 from verification.models.review import ReviewState
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Verdict
+from verification.selectors.as_of import newest_repeatable, repeatable_checkpoint
 from verification.selectors.attempts import AttemptQuery
-from verification.selectors.export_columns import COLUMNS
-from verification.selectors.exports import attempts_csv
+from verification.selectors.export_columns import COLUMNS, Column
+from verification.selectors.export_form import FileForm, Layout, choose_columns
+from verification.selectors.exports import attempts_file
 from verification.services.exporting import ExportRecord, record_export
 from verification.services.runtime import get_runtime
 
 MAX_BY_CHARS = 150
+LATEST = "latest"
+NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 PROGRESS_EVERY_S = 2.0
 CLOSED_PIPE = 141
 """The exit code of a process that wrote to a reader who had left, as shells show it."""
@@ -44,6 +50,21 @@ def read_instant(text: str) -> datetime:
         raise ArgumentTypeError(f"{text!r} is not an ISO 8601 time") from None
 
 
+def read_columns(text: str) -> tuple[Column, ...]:
+    """Read the names of columns, with commas between."""
+    try:
+        return choose_columns(text.split(","))
+    except KeyError as error:
+        raise ArgumentTypeError(f"there is no column {error}: docs/reference/csv.md") from None
+
+
+def read_as_of(text: str) -> str:
+    """Read a size of the log, or the word for the newest."""
+    if text != LATEST and not NUMBER.fullmatch(text):
+        raise ArgumentTypeError(f"{text!r} is neither a size of the log nor {LATEST!r}")
+    return text
+
+
 def read_by(text: str) -> str:
     """Read who takes the export."""
     if not 1 <= len(text) <= MAX_BY_CHARS or not text.isprintable():
@@ -57,6 +78,28 @@ def os_user() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return f"uid {os.geteuid()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be written, and for whom."""
+
+    query: AttemptQuery
+    by: str
+    form: FileForm
+    as_of: LedgerCheckpoint | None
+
+    def record(self) -> ExportRecord:
+        """Put it on record."""
+        return record_export(
+            by=self.by,
+            interface="command",
+            client_id=None,
+            query=self.query,
+            form=self.form,
+            as_of=self.as_of,
+            runtime=get_runtime(),
+        )
 
 
 class Command(BaseCommand):
@@ -86,6 +129,17 @@ class Command(BaseCommand):
             "--created-before", type=read_instant, metavar="TIME", help="exclusive, ISO 8601"
         )
         parser.add_argument(
+            "--as-of",
+            type=read_as_of,
+            metavar="SIZE",
+            help="what held when the log had this size, that of a checkpoint; or `latest`",
+        )
+        parser.add_argument(
+            "--columns", type=read_columns, default=COLUMNS, metavar="NAMES", help="id,state,..."
+        )
+        parser.add_argument("--layout", type=Layout, choices=list(Layout), default=Layout.CSV)
+        parser.add_argument("--gzip", action="store_true", help="compress the file")
+        parser.add_argument(
             "--output", type=Path, metavar="FILE", help="readable by its owner only, complete"
         )
         parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
@@ -98,15 +152,19 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Exit 0 when all is written, 1 with a sentence when not, 141 when the reader left."""
-        query = _query(options)
-        by = options["by"] or os_user()
+        asked = Asked(
+            query=_query(options),
+            by=options["by"] or os_user(),
+            form=FileForm(options["columns"], options["layout"], options["gzip"]),
+            as_of=_checkpoint(options["as_of"]),
+        )
         path: Path | None = options["output"]
         try:
             if path is None:
-                self._report_checkpoint(_record(query, by))
-                self._write(query, sys.stdout.buffer)
+                self._report(asked, asked.record())
+                self._write(asked, sys.stdout.buffer)
             else:
-                self._write_files(query, by, path, force=options["force"])
+                self._write_files(asked, path, force=options["force"])
         except BrokenPipeError:
             # What is still buffered has no reader; without this the interpreter would try again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -116,21 +174,23 @@ class Command(BaseCommand):
         except (DatabaseError, LedgerError, OSError) as error:
             raise CommandError(f"The export did not complete: {type(error).__name__}") from error
 
-    def _write_files(self, query: AttemptQuery, by: str, path: Path, *, force: bool) -> None:
+    def _write_files(self, asked: Asked, path: Path, *, force: bool) -> None:
         """Write the lines, and beside them the checkpoint, which gets its name first."""
         beside = path.with_name(f"{path.name}.checkpoint")
         with replaced_when_complete(path, force=force) as file:
-            record = _record(query, by)
+            record = asked.record()
             if record.checkpoint is None:
-                self._write(query, file)
+                self._write(asked, file)
             else:
                 with replaced_when_complete(beside, force=force) as note:
                     note.write(record.checkpoint)
-                    self._write(query, file)
-        self._report_checkpoint(record, beside)
+                    self._write(asked, file)
+        self._report(asked, record, beside)
 
-    def _report_checkpoint(self, record: ExportRecord, beside: Path | None = None) -> None:
-        """Say where the checkpoint is, or, for standard output, what it says."""
+    def _report(self, asked: Asked, record: ExportRecord, beside: Path | None = None) -> None:
+        """Say as of what it is, and where the checkpoint is, or what it says."""
+        if asked.as_of is not None:
+            self._say(f"as of size {asked.as_of.size} of the log")
         if record.checkpoint is None:
             self._say(f"export {record.id}: the log has no checkpoint yet")
             return
@@ -143,33 +203,37 @@ class Command(BaseCommand):
     def _say(self, sentence: str) -> None:
         self.stderr.write(sentence, style_func=str)
 
-    def _write(self, query: AttemptQuery, file: BinaryIO) -> None:
+    def _write(self, asked: Asked, file: BinaryIO) -> None:
         lines = size_bytes = 0
         reported_at = time.monotonic()
-        with closing(attempts_csv(query)) as blocks:
+        stream = attempts_file(asked.query, form=asked.form, as_of=asked.as_of)
+        with closing(stream) as blocks:
             for block in blocks:
                 file.write(block)
                 lines += block.count(b"\n")
                 size_bytes += len(block)
                 if time.monotonic() - reported_at >= PROGRESS_EVERY_S:
-                    self._report(lines, size_bytes)
+                    self._say(_progress(asked, lines, size_bytes))
                     reported_at = time.monotonic()
         file.flush()
-        self._report(lines, size_bytes)
-
-    def _report(self, lines: int, size_bytes: int) -> None:
-        self._say(f"{lines:,} lines, {size_bytes:,} bytes")
+        self._say(_progress(asked, lines, size_bytes))
 
 
-def _record(query: AttemptQuery, by: str) -> ExportRecord:
-    return record_export(
-        by=by,
-        interface="command",
-        client_id=None,
-        query=query,
-        columns=[column.name for column in COLUMNS],
-        runtime=get_runtime(),
-    )
+def _progress(asked: Asked, lines: int, size_bytes: int) -> str:
+    """Return how far it is; of a compressed file nobody sees the lines."""
+    written = f"{size_bytes:,} bytes"
+    return written if asked.form.is_gzipped else f"{lines:,} lines, {written}"
+
+
+def _checkpoint(as_of: str | None) -> LedgerCheckpoint | None:
+    if as_of is None:
+        return None
+    found = newest_repeatable() if as_of == LATEST else repeatable_checkpoint(int(as_of))
+    if found is None:
+        raise CommandError(
+            "There is no checkpoint of that size as of which an export can be repeated."
+        )
+    return found
 
 
 def _query(options: dict[str, Any]) -> AttemptQuery:

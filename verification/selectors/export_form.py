@@ -1,0 +1,69 @@
+"""What an export's file looks like: columns, layout, compression. `docs/reference/csv.md`."""
+
+import zlib
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from verification.selectors.export_columns import COLUMNS, Column
+
+Blocks = Generator[bytes, None, None]
+
+GZIP_WINDOW = 31
+"""Deflate in a gzip frame. zlib puts no time and no name into its header."""
+
+
+class Layout(StrEnum):
+    """How lines are written."""
+
+    CSV = "csv"
+    EXCEL = "excel"
+    """CSV behind a byte order mark, by which Excel knows UTF-8."""
+    JSONL = "jsonl"
+    """A JSON object on each line, texts as they are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileForm:
+    """`columns` are some of COLUMNS, in their order."""
+
+    columns: tuple[Column, ...] = COLUMNS
+    layout: Layout = Layout.CSV
+    is_gzipped: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """Return how a file of this form is called at the end, from the dot on."""
+        ending = ".jsonl" if self.layout is Layout.JSONL else ".csv"
+        return f"{ending}.gz" if self.is_gzipped else ending
+
+    @property
+    def opening(self) -> bytes:
+        """Return what stands before the first line."""
+        return b"\xef\xbb\xbf" if self.layout is Layout.EXCEL else b""
+
+
+PLAIN_CSV = FileForm()
+
+
+def choose_columns(names: Iterable[str]) -> tuple[Column, ...]:
+    """Return the columns of these names, in the file's order; KeyError names an unknown one."""
+    asked = list(names)
+    known = {each.name for each in COLUMNS}
+    for name in asked:
+        if name not in known:
+            raise KeyError(name)
+    return tuple(each for each in COLUMNS if each.name in asked)
+
+
+def gzipped(blocks: Blocks) -> Blocks:
+    """Yield nothing, then the blocks compressed as they come; closing it closes them."""
+    deflate = zlib.compressobj(wbits=GZIP_WINDOW)
+    try:
+        yield b""
+        for block in blocks:
+            if pressed := deflate.compress(block):
+                yield pressed
+        yield deflate.flush()
+    finally:
+        blocks.close()
