@@ -12,6 +12,7 @@ EXPORT_REQUESTED = "export.requested"
 EXPORT_APPROVED = "export.approved"
 EXPORT_REFUSED = "export.refused"
 EXPORT_WITHDRAWN = "export.withdrawn"
+EXPORT_COMPLETED = "export.completed"
 """Kinds of the log's entries about requests, beside `export.created`."""
 
 LARGE_EXPORT = 10_000

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import F
-from psycopg import ClientCursor, Connection
+from psycopg import ClientCursor, Connection, Cursor
 from psycopg.abc import PQGen
 from psycopg.errors import error_from_result
 from psycopg.generators import fetch_many
@@ -21,7 +21,6 @@ from psycopg.waiting import Wait
 from verification.models import LedgerCheckpoint
 from verification.selectors.as_of import CLOCKS, folded_rows, later_entries
 from verification.selectors.attempts import AttemptQuery, matching
-from verification.selectors.export_columns import Column
 from verification.selectors.export_form import PLAIN_CSV, Blocks, FileForm, Layout, gzipped
 from verification.selectors.record import AttemptFilter, whole_attempts
 
@@ -50,10 +49,10 @@ AS_OF = SQL("""
 """)
 COPY_CSV = SQL("COPY ({rows}) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8'{quoted})")
 # JSON holds neither of these characters but as an escape: its lines pass as they are.
-COPY_JSON = SQL("""
-    COPY (SELECT row_to_json(line)::text FROM ({rows}) AS line)
-    TO STDOUT (FORMAT csv, ENCODING 'UTF8', QUOTE E'\\x01', DELIMITER E'\\x02')
+COPY_LINES = SQL("""
+    COPY ({lines}) TO STDOUT (FORMAT csv, ENCODING 'UTF8', QUOTE E'\\x01', DELIMITER E'\\x02')
 """)
+JSON_LINES = SQL("SELECT row_to_json(line)::text FROM ({rows}) AS line")
 
 
 def attempts_file(
@@ -88,13 +87,15 @@ def _lines(
     block_bytes: int,
 ) -> Blocks:
     """Yield nothing as soon as the statement runs, then the file."""
-    found = _found(query)
+    found = found_of(query)
     if found is None:
         yield b""
         yield form.opening + header(form)
         return
     reading = AS_OF_READING if as_of else READING
-    with closing(copy_blocks(lambda: _copy(found, form, as_of), block_bytes, reading)) as blocks:
+    with closing(
+        copy_blocks(lambda: file_statement(found, form, as_of), block_bytes, reading)
+    ) as blocks:
         yield next(blocks)
         if form.opening:
             yield form.opening
@@ -108,7 +109,7 @@ def header(form: FileForm) -> bytes:
     return ",".join(column.name for column in form.columns).encode() + b"\n"
 
 
-def _found(query: AttemptQuery | AttemptFilter) -> SQL | None:
+def found_of(query: AttemptQuery | AttemptFilter) -> SQL | None:
     """Return the query's rows, each filter value a quoted literal; None if nothing can match.
 
     COPY takes no parameters, so Django's query is composed with psycopg's own client-side
@@ -124,38 +125,33 @@ def _found(query: AttemptQuery | AttemptFilter) -> SQL | None:
     return SQL(ClientCursor(connection.connection).mogrify(select, values))
 
 
-def _copy(found: SQL, form: FileForm, as_of: LedgerCheckpoint | None) -> Composed:
-    is_json = form.layout is Layout.JSONL
-    cells = SQL(", ").join(_cell(column, is_json=is_json) for column in form.columns)
-    rows = (
-        ROWS.format(cells=cells, found=found, where=SQL(""))
-        if as_of is None
-        else _rows_as_of(as_of, found, form.columns, cells)
-    )
-    if is_json:
-        return COPY_JSON.format(rows=rows)
-    outside = [Identifier(column.name) for column in form.columns if column.is_outside_text]
+def file_statement(found: SQL, form: FileForm, as_of: LedgerCheckpoint | None) -> Composed:
+    """Return the COPY that writes a file."""
+    if form.layout is Layout.JSONL:
+        rows = rows_of(found, [(each.name, each.json) for each in form.columns], as_of)
+        return COPY_LINES.format(lines=JSON_LINES.format(rows=rows))
+    rows = rows_of(found, [(each.name, each.expression) for each in form.columns], as_of)
+    outside = [Identifier(each.name) for each in form.columns if each.is_outside_text]
     quoted = SQL(", FORCE_QUOTE ({})").format(SQL(", ").join(outside)) if outside else SQL("")
     return COPY_CSV.format(rows=rows, quoted=quoted)
 
 
-def _rows_as_of(
-    checkpoint: LedgerCheckpoint, found: SQL, columns: Sequence[Column], cells: Composed
+def rows_of(
+    found: SQL, cells: Sequence[tuple[str, str]], as_of: LedgerCheckpoint | None
 ) -> Composed:
-    placed = SQL(", ").join([cells, PLACE])
-    unchanged = UNCHANGED.format(before=Literal(checkpoint.made_at + CLOCKS))
+    """Return the rows of a query in the order of a file, each with cells: a name and its SQL."""
+    listed = [SQL("{} AS {}").format(SQL(text), Identifier(name)) for name, text in cells]
+    if as_of is None:
+        return ROWS.format(cells=SQL(", ").join(listed), found=found, where=SQL(""))
+    placed = SQL(", ").join([*listed, PLACE])
+    unchanged = UNCHANGED.format(before=Literal(as_of.made_at + CLOCKS))
     return AS_OF.format(
-        later=later_entries(checkpoint),
-        names=SQL(", ").join(Identifier(column.name) for column in columns),
+        later=later_entries(as_of),
+        names=SQL(", ").join(Identifier(name) for name, _ in cells),
         unchanged=ROWS.format(cells=placed, found=found, where=unchanged),
-        folded=folded_rows(checkpoint),
+        folded=folded_rows(as_of),
         changed=ROWS.format(cells=placed, found=found, where=SQL("")),
     )
-
-
-def _cell(column: Column, *, is_json: bool) -> Composed:
-    expression = column.json if is_json else column.expression
-    return SQL("{} AS {}").format(SQL(expression), Identifier(column.name))
 
 
 def copy_blocks(
@@ -172,13 +168,18 @@ def copy_blocks(
         connection.cursor() as cursor,
     ):
         cursor.execute(reading)
-        with cursor.cursor.copy(statement()) as copy:
-            yield b""
-            is_over = False
-            while not is_over:
-                block, is_over = copy.connection.wait(_next_block(copy.connection, block_bytes))
-                if block:
-                    yield bytes(block)
+        yield from run_copy(cursor.cursor, statement(), block_bytes)
+
+
+def run_copy(cursor: Cursor[Any], statement: Composed, block_bytes: int = BLOCK_BYTES) -> Blocks:
+    """Run a COPY in an open transaction: yield nothing as soon as it runs, then its lines."""
+    with cursor.copy(statement) as copy:
+        yield b""
+        is_over = False
+        while not is_over:
+            block, is_over = copy.connection.wait(_next_block(copy.connection, block_bytes))
+            if block:
+                yield bytes(block)
 
 
 def _next_block(session: Connection[Any], block_bytes: int) -> PQGen[tuple[bytearray, bool]]:

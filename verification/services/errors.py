@@ -33,6 +33,7 @@ ServiceError
 |-- UnknownExportError          there is no such request for an export
 |-- LargeExportError            so many attempts leave only if a second person agrees
 |-- ExportDecidedError          the request was decided before, or cannot be used any more
+|-- UnprovableExportError       a bundle could not show that nothing was left out
 |-- ExportPendingError          the same was asked for and waits for its decision
 |-- UnknownChangeError          there is no such request for rights
 |-- NothingToGrowError          the account has these rights, or cannot get them
@@ -291,6 +292,12 @@ class ExportDecidedError(ServiceError):
     """Ask anew."""
 
     code = "export_decided"
+
+
+class UnprovableExportError(ServiceError):
+    """A bundle of it could not show that nothing was left out."""
+
+    code = "export_unprovable"
 
 
 class ExportPendingError(ServiceError):

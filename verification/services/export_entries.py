@@ -1,11 +1,14 @@
 """The entries of the log about requests for large exports; docs/formats/events.md."""
 
 import json
+from datetime import datetime
+from uuid import UUID
 
 from verification.ledger.canonical import Json, canonical
 from verification.models import ExportRequest
 from verification.models.export import (
     EXPORT_APPROVED,
+    EXPORT_COMPLETED,
     EXPORT_REFUSED,
     EXPORT_REQUESTED,
     EXPORT_WITHDRAWN,
@@ -38,6 +41,20 @@ def decided_entry(row: ExportRequest, *, by: str) -> bytes:
     kind = DECIDED[ExportDecision(str(row.decision))]
     said = _about(row, kind, by, str(row.decided_by_id), utc_text(row.decided_at))
     return canonical({**said, "expires": utc_text(row.expires_at) if row.expires_at else None})
+
+
+def completed_entry(
+    *, export: UUID, rows: int, sha256: str, size_bytes: int, at: datetime
+) -> bytes:
+    """Say what a bundle came to: its rows, and digest and size of their file."""
+    return canonical({
+        "at": utc_text(at),
+        "export": str(export),
+        "kind": EXPORT_COMPLETED,
+        "rows": rows,
+        "sha256": sha256,
+        "size_bytes": size_bytes,
+    })  # fmt: skip
 
 
 def filters_text(filters: dict[str, object]) -> str:

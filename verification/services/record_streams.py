@@ -34,7 +34,8 @@ def utc_sql(column: str) -> str:
     return f"CASE WHEN {column} BETWEEN {FIRST} AND {LAST} THEN {utc} ELSE {column}::text END"
 
 
-def _group_sql(names: Sequence[str]) -> str:
+def group_sql(names: Sequence[str]) -> str:
+    """Return the SQL of what a group of columns is committed to by; null if all of them are."""
     columns = ", ".join(names)
     text = f"pg_catalog.jsonb_build_array({columns})::text"
     return f"CASE WHEN pg_catalog.num_nonnulls({columns}) > 0 THEN {text} END"
@@ -202,7 +203,7 @@ ATTEMPTS = f"""
         region, pg_catalog.encode(packet_sha256, 'hex'), packet_size_bytes, commitment_key,
         biz_no, subject, idempotency_key, pg_catalog.encode(token_digest, 'hex'), request_id,
         closing_reason,
-        {", ".join(_group_sql(names) for names in GROUPS.values())}, verdict
+        {", ".join(group_sql(names) for names in GROUPS.values())}, verdict
     FROM verification_attempt AS row {{where}} ORDER BY row.id
 """  # noqa: S608 - our own columns
 ENTRIES = """
