@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import random
+import stat
 import subprocess
 import sys
 import zipfile
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from tests.conftest import OpenToken
@@ -20,8 +22,9 @@ from tests.integration.exports.test_as_of import House, newest
 from tests.integration.ledger.lives import LIVES, Lives, ahead, drain, seal
 from verification.identifiers import uuid7
 from verification.ledger import verify_export
+from verification.ledger.canonical import parse
 from verification.lifecycle import State
-from verification.models import ApiClient, LedgerCheckpoint
+from verification.models import ApiClient, LedgerCheckpoint, LedgerEntry
 from verification.selectors.attempts import AttemptQuery
 from verification.selectors.export_columns import COLUMNS
 from verification.selectors.export_form import FileForm, Layout, choose_columns
@@ -377,3 +380,49 @@ def test_what_cannot_be_shown_is_not_promised(
 ) -> None:
     with pytest.raises(UnprovableExportError):
         made(every_life, query, form)
+
+
+def test_the_command_writes_a_bundle_and_what_checks_it(every_life: Lives, tmp_path: Path) -> None:
+    bundle, verifier = tmp_path / "bundle.zip", tmp_path / "verifier"
+    reported = io.StringIO()
+    call_command(
+        "attempts_bundle", f"--output={bundle}", f"--verifier={verifier}", "--by=anna", "--excel",
+        stderr=reported,
+    )  # fmt: skip
+    assert stat.S_IMODE(bundle.stat().st_mode) == 0o600
+    size, vkey = newest(), str(every_life.runtime.conf.ledger_vkeys[0])
+    command = [sys.executable, "verify_export.py", str(bundle), "--key", vkey]
+    done = subprocess.run(command, cwd=verifier, capture_output=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    drain(every_life.runtime)
+    created, completed = (
+        parse(bytes(LedgerEntry.objects.filter(kind=kind).latest("index").raw))
+        for kind in ("export.created", "export.completed")
+    )
+    assert created["export"] == completed["export"]
+    assert (created["by"], created["layout"], created["as_of"]) == ("anna", "excel", size)
+    with zipfile.ZipFile(bundle) as archive:
+        content = archive.read("attempts.csv")
+    assert completed["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (completed["rows"], completed["size_bytes"]) == (len(LIVES), len(content))
+    assert f"{len(LIVES)} rows, SHA-256 {completed['sha256']}" in reported.getvalue()
+    with pytest.raises(CommandError, match="--force"):
+        call_command("attempts_bundle", f"--output={bundle}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--columns", "state"], "need their id"),
+        (["--as-of", "4711"], "no checkpoint of that size"),
+        (["--client", "nobody"], "no API client"),
+    ],
+)
+def test_a_bundle_that_cannot_be_made_says_why_and_is_not_recorded(
+    arguments: list[str], sentence: str, every_life: Lives, tmp_path: Path
+) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        call_command("attempts_bundle", f"--output={tmp_path / 'a.zip'}", *arguments)
+    assert list(tmp_path.iterdir()) == []
+    drain(every_life.runtime)
+    assert not LedgerEntry.objects.filter(kind="export.created").exists()

@@ -1,14 +1,11 @@
 """`attempts_export`: write attempts as CSV, on record, to a file or to standard output."""
 
 import os
-import pwd
-import re
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,67 +14,28 @@ from django.db import DatabaseError
 
 from verification.ledger.errors import LedgerError
 from verification.ledger.note import parse_note
-from verification.lifecycle import State
+from verification.management.export_options import (
+    add_filters,
+    add_form,
+    checkpoint_named,
+    client_named,
+    os_user,
+    read_as_of,
+)
 from verification.management.output_file import OutputExistsError, replaced_when_complete
-from verification.models import ApiClient, LedgerCheckpoint
+from verification.models import LedgerCheckpoint
 from verification.models.review import ReviewState
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Verdict
-from verification.selectors.as_of import newest_repeatable, repeatable_checkpoint
 from verification.selectors.attempts import AttemptQuery
-from verification.selectors.export_columns import COLUMNS, Column
-from verification.selectors.export_form import FileForm, Layout, choose_columns
+from verification.selectors.export_form import FileForm, Layout
 from verification.selectors.exports import attempts_file
 from verification.services.exporting import ExportRecord, record_export
 from verification.services.runtime import get_runtime
 
-MAX_BY_CHARS = 150
-LATEST = "latest"
-NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 PROGRESS_EVERY_S = 2.0
 CLOSED_PIPE = 141
 """The exit code of a process that wrote to a reader who had left, as shells show it."""
-
-
-def read_instant(text: str) -> datetime:
-    """Read ISO 8601 with an offset, `2026-01-31T00:00:00Z`; without one it would be a guess."""
-    try:
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is None:
-            raise ArgumentTypeError(f"{text!r} lacks an offset: append Z for UTC")
-        return instant.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ArgumentTypeError(f"{text!r} is not an ISO 8601 time") from None
-
-
-def read_columns(text: str) -> tuple[Column, ...]:
-    """Read the names of columns, with commas between."""
-    try:
-        return choose_columns(text.split(","))
-    except KeyError as error:
-        raise ArgumentTypeError(f"there is no column {error}: docs/reference/csv.md") from None
-
-
-def read_as_of(text: str) -> str:
-    """Read a size of the log, or the word for the newest."""
-    if text != LATEST and not NUMBER.fullmatch(text):
-        raise ArgumentTypeError(f"{text!r} is neither a size of the log nor {LATEST!r}")
-    return text
-
-
-def read_by(text: str) -> str:
-    """Read who takes the export."""
-    if not 1 <= len(text) <= MAX_BY_CHARS or not text.isprintable():
-        raise ArgumentTypeError(f"a name has 1 to {MAX_BY_CHARS} printable characters")
-    return text
-
-
-def os_user() -> str:
-    """Return the name of the user that this process runs as, or its number."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return f"uid {os.geteuid()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +70,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the API's filters, and where to write."""
-        parser.add_argument("--client", metavar="NAME", help="of this API client only")
-        parser.add_argument("--state", type=State, choices=list(State))
+        add_filters(parser)
+        add_form(parser)
         parser.add_argument("--outcome", type=Outcome, choices=list(Outcome))
         parser.add_argument("--decision", type=Decision, choices=list(Decision))
         parser.add_argument("--verdict", type=Verdict, choices=list(Verdict))
@@ -123,19 +81,10 @@ class Command(BaseCommand):
         parser.add_argument("--request-id", metavar="TEXT")
         parser.add_argument("--subject", metavar="TEXT")
         parser.add_argument(
-            "--created-from", type=read_instant, metavar="TIME", help="inclusive, ISO 8601"
-        )
-        parser.add_argument(
-            "--created-before", type=read_instant, metavar="TIME", help="exclusive, ISO 8601"
-        )
-        parser.add_argument(
             "--as-of",
             type=read_as_of,
             metavar="SIZE",
             help="what held when the log had this size, that of a checkpoint; or `latest`",
-        )
-        parser.add_argument(
-            "--columns", type=read_columns, default=COLUMNS, metavar="NAMES", help="id,state,..."
         )
         parser.add_argument("--layout", type=Layout, choices=list(Layout), default=Layout.CSV)
         parser.add_argument("--gzip", action="store_true", help="compress the file")
@@ -143,12 +92,6 @@ class Command(BaseCommand):
             "--output", type=Path, metavar="FILE", help="readable by its owner only, complete"
         )
         parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
-        parser.add_argument(
-            "--by",
-            type=read_by,
-            metavar="NAME",
-            help="who takes the export, as it stands in the log; by default the system's user",
-        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Exit 0 when all is written, 1 with a sentence when not, 141 when the reader left."""
@@ -156,7 +99,7 @@ class Command(BaseCommand):
             query=_query(options),
             by=options["by"] or os_user(),
             form=FileForm(options["columns"], options["layout"], options["gzip"]),
-            as_of=_checkpoint(options["as_of"]),
+            as_of=checkpoint_named(options["as_of"]),
         )
         path: Path | None = options["output"]
         try:
@@ -225,20 +168,9 @@ def _progress(asked: Asked, lines: int, size_bytes: int) -> str:
     return written if asked.form.is_gzipped else f"{lines:,} lines, {written}"
 
 
-def _checkpoint(as_of: str | None) -> LedgerCheckpoint | None:
-    if as_of is None:
-        return None
-    found = newest_repeatable() if as_of == LATEST else repeatable_checkpoint(int(as_of))
-    if found is None:
-        raise CommandError(
-            "There is no checkpoint of that size as of which an export can be repeated."
-        )
-    return found
-
-
 def _query(options: dict[str, Any]) -> AttemptQuery:
     return AttemptQuery(
-        client=_client(options["client"]),
+        client=client_named(options["client"]),
         state=options["state"],
         outcome=options["outcome"],
         decision=options["decision"],
@@ -251,12 +183,3 @@ def _query(options: dict[str, Any]) -> AttemptQuery:
         created_from=options["created_from"],
         created_before=options["created_before"],
     )
-
-
-def _client(name: str | None) -> ApiClient | None:
-    if name is None:
-        return None
-    try:
-        return ApiClient.objects.get(name=name)
-    except ApiClient.DoesNotExist:
-        raise CommandError("There is no API client of that name") from None
