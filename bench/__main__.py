@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from bench.bundle import bundle
 from bench.csv_export import csv_export
 from bench.dashboard import dashboard
 from bench.latency import submit_latency
@@ -24,6 +25,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "throughput": submit_throughput,
         "memory": submit_memory,
         "csv": csv_export,
+        "bundle": bundle,
         "lists": lists,
         "judged-submit": judged_submit,
         "ledger-submit": ledger_submit,

@@ -143,9 +143,10 @@ def check_row(fold: Fold, group: Group, asked: Asked) -> None:
     opening = Opening(group.opening or b"")
     proof.demand(opening.attempt == fold.accepted["attempt"], "its opening is another's")
     expected = cells_of(fold, opening, row, asked.clients)
-    for name in asked.columns:
-        if name in expected:
-            proof.demand(row[name] == expected[name], f"{name} is not what the log says")
+    for name, shown in row.items():
+        if shown != (said := expected.get(name, shown)):
+            pair = f"{proof.visible(shown)!r}, but the log says {proof.visible(said)!r}"
+            raise proof.BrokenError(f"{name} is {pair}")
 
 
 def check_groups(groups: Sequence[Group], asked: Asked) -> tuple[int, Leaves]:

@@ -272,7 +272,7 @@ ATTACKS: dict[str, tuple[Callable[[Members], Members], str]] = {
     "two rows swapped": (_rows_swapped, "in no place that the log gives it"),
     "results swapped with their openings": (_cells_swapped, "not what was committed to"),
     "a narrower filter named": (_filter_narrowed, "the file holds it, and should not"),
-    "two columns renamed": (_columns_renamed, "is not what the log says"),
+    "two columns renamed": (_columns_renamed, "but the log says"),
     "an entry doubled": (_entry_doubled, "twice"),
     "an entry rewritten": (_entry_rewritten, ""),
     "the log shortened": (_log_shortened, "is missing"),
