@@ -36,6 +36,16 @@ STEPS = {
 """What steps of a review lead to; the others change nothing that is in the file."""
 
 
+def _refuse(number: str) -> Any:
+    raise ValueError(f"{number} is no integer")
+
+
+READ = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse).decode
+WRITE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+SLICE = json.JSONDecoder().raw_decode
+EXACT = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse).decode
+
+
 Entry = Mapping[str, Any]
 Cells = dict[str, str]
 Leaves = list[tuple[int, bytes]]
@@ -138,36 +148,38 @@ def instant(at: str) -> str:
 
 def read_entry(raw: bytes) -> Entry:
     """Return what an entry says; ValueError unless it is canonical (docs/formats/entry.md)."""
-    content = json.loads(raw, parse_float=_refuse, parse_constant=_refuse)
-    compact = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    if type(content) is not dict or compact.encode() != raw:
+    content = READ(raw.decode())
+    if type(content) is not dict or WRITE(content).encode() != raw:
         raise ValueError("an entry is not an object in its canonical form")
     return content
 
 
-def _refuse(number: str) -> Any:
-    raise ValueError(f"{number} is no integer")
+def members_of(text: str, names: Sequence[str]) -> list[Any]:
+    """Return the members of a group: figures as their digits, objects as their text.
 
-
-def members_of(text: str, count: int) -> list[str]:
-    """Return the members of a group as they stand in its text; ValueError for another number."""
-    decoder, found, at = json.JSONDecoder(), [], 1
-    while at < len(text):
-        _, end = decoder.raw_decode(text, at)
-        found.append(text[at:end])
-        at = end + 2
-    if len(found) != count or f"[{', '.join(found)}]" != text:
+    ValueError for another number of them.
+    """
+    members = EXACT(text)
+    if type(members) is not list or len(members) != len(names):
         raise ValueError("a group is not the list it should be")
-    return found
+    at = len("[")
+    for place in range(len(members) if dict in map(type, members) else 0):
+        _, end = SLICE(text, at)
+        if type(members[place]) is dict:
+            members[place] = text[at:end]
+        at = end + len(", ")
+    return members
 
 
-def cell_of(name: str, member: str) -> str:
-    """Return the cell of a group's member, given as JSON."""
-    if member == "null":
+def cell_of(name: str, member: Any) -> str:
+    """Return the cell of a group's member."""
+    if member is None:
         return ""
-    if name in TEXTS:
-        return guarded(json.loads(member))
-    return str(json.loads(member)) if member.startswith('"') else member
+    if type(member) is bool:
+        return "true" if member else "false"
+    if type(member) is list:
+        return " ".join(member)
+    return guarded(member) if name in TEXTS else member
 
 
 def guarded(text: str) -> str:
@@ -180,7 +192,7 @@ class Opening:
 
     def __init__(self, raw: bytes) -> None:
         """Read one line; ValueError if it is not of its form."""
-        content = json.loads(raw)
+        content = READ(raw.decode())
         if set(content) != {"id", "key", "values"} or not proof.is_hex(content["key"]):
             raise ValueError("an opening is not of its form")
         self.attempt, self.values = content["id"], content["values"]
@@ -224,7 +236,7 @@ def cells_of(fold: Fold, opening: Opening, row: Cells, clients: Mapping[str, str
         cells["request_id"] = guarded(opening.open("request_id", fold.result) or "")
     for group, names in proof.GROUPS.items():
         if wanted & set(names) or (group == "judgement" and needs_judgement(wanted)):
-            cells |= group_cells(group, names, opening.open(group, fold.result))
+            cells |= group_cells(names, opening.open(group, fold.result))
     if "evidence" in wanted:
         cells["evidence"] = evidence_cell(fold, opening, row["evidence"])
     if needs_judgement(wanted):
@@ -237,15 +249,12 @@ def needs_judgement(wanted: set[str]) -> bool:
     return bool(wanted & {"decision", "review_state", "reason_code", "decided_at"})
 
 
-def group_cells(group: str, names: Sequence[str], text: str | None) -> Cells:
+def group_cells(names: Sequence[str], text: str | None) -> Cells:
     """Return the cells of one group; an absent one is empty cells."""
     if text is None:
         return dict.fromkeys(names, "")
-    members = members_of(text, len(names))
-    cells = {name: cell_of(name, each) for name, each in zip(names, members, strict=True)}
-    if group == "judgement" and members[names.index("reasons")] != "null":
-        cells["reasons"] = " ".join(json.loads(members[names.index("reasons")]))
-    return cells
+    members = members_of(text, names)
+    return {name: cell_of(name, each) for name, each in zip(names, members, strict=True)}
 
 
 def evidence_cell(fold: Fold, opening: Opening, shown: str) -> str:
@@ -274,7 +283,7 @@ def review_cells(fold: Fold, opening: Opening, verdict: str) -> Cells:
     verdicts = {verdict}
     if fold.doubt is not None:
         told = opening.open("judgement", fold.doubt, "doubt")
-        verdicts.add(group_cells("judgement", proof.GROUPS["judgement"], told)["verdict"])
+        verdicts.add(group_cells(proof.GROUPS["judgement"], told)["verdict"])
     state = "open" if "review" in verdicts else ""
     last: Entry = {}
     for each in fold.steps:

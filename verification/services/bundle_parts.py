@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.utils.translation import gettext_noop as _
 from psycopg.sql import SQL, Composed, Literal
 
 from verification.ledger.canonical import parse
@@ -109,7 +108,7 @@ def bundle_parts(
     """
     found = found_of(query)
     if found is None:
-        raise UnprovableExportError(_("No attempt can be found by this."))
+        raise UnprovableExportError("No attempt can be found by this.")
     period, size = scope.period(), Literal(scope.checkpoint.size)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(AS_OF_READING)
