@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.utils.translation import gettext_noop as _
 from psycopg.sql import SQL, Composed, Literal
 
 from verification.ledger.canonical import parse
@@ -108,7 +109,7 @@ def bundle_parts(
     """
     found = found_of(query)
     if found is None:
-        raise UnprovableExportError("No attempt can be found by this.")
+        raise UnprovableExportError(_("No attempt can be found by this."))
     period, size = scope.period(), Literal(scope.checkpoint.size)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(AS_OF_READING)

@@ -14,6 +14,8 @@ from operator import itemgetter
 from typing import BinaryIO
 from uuid import UUID
 
+from django.utils.translation import gettext_noop as _
+
 from verification.ledger.canonical import Json
 from verification.models import LedgerCheckpoint
 from verification.selectors.attempts import AttemptQuery
@@ -59,14 +61,14 @@ def check_provable(query: AttemptQuery, form: FileForm) -> None:
     """Raise UnprovableExportError unless a bundle can show that the file is whole."""
     given = {each.name for each in fields(query) if getattr(query, each.name) is not None}
     if hidden := sorted(given - PROVABLE):
-        why = (
-            f"The log does not tell {', '.join(hidden)} openly: nobody could see what is left out."
+        raise UnprovableExportError(
+            _("The log does not tell %(names)s openly: nobody could see what is left out."),
+            {"names": ", ".join(hidden)},
         )
-        raise UnprovableExportError(why)
     if form.layout is Layout.JSONL or form.is_gzipped:
-        raise UnprovableExportError("A bundle holds CSV, and is compressed itself.")
+        raise UnprovableExportError(_("A bundle holds CSV, and is compressed itself."))
     if "id" not in {column.name for column in form.columns}:
-        raise UnprovableExportError("The rows of a bundle need their id.")
+        raise UnprovableExportError(_("The rows of a bundle need their id."))
 
 
 def write_bundle(
