@@ -46,6 +46,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "rights.sealed": gettext_noop("Rights sealed"),
         "key.rotated": gettext_noop("Key rotated"),
         "export.created": gettext_noop("Export created"),
+        "export.completed": gettext_noop("Export completed"),
         "export.requested": gettext_noop("Export requested"),
         "export.approved": gettext_noop("Export approved"),
         "export.refused": gettext_noop("Export refused"),
