@@ -16,6 +16,7 @@ from verification.models.ledger import (
 from verification.models.login import LoginMinute, LoginTry, RecoveryCode, SecondFactor
 from verification.models.policy import PolicyReplay, ReviewPolicy
 from verification.models.preference import Preference
+from verification.models.price import Price
 from verification.models.reveal import Reveal
 from verification.models.review import Mention, Review, ReviewStep, SavedFilter
 from verification.models.rights import RightsChange, RightsSeal
@@ -47,6 +48,7 @@ __all__ = [
     "Mention",
     "PolicyReplay",
     "Preference",
+    "Price",
     "RecoveryCode",
     "Reveal",
     "Review",

@@ -19,6 +19,7 @@ KEPT = (
     "verification_spent_sign",
     "verification_review_step",
     "verification_rights_seal",
+    "verification_price",
 )
 """Tables whose rows are inserted and never touched again."""
 
