@@ -4,6 +4,7 @@ VerificationError
 |-- faceid.errors.FaceIdError      the vendor was not reached, refused, or left us in doubt
 |-- vault.errors.VaultError        a key is missing, or sealed bytes do not open
 |-- billing.prices.PriceError      a text is no amount and no currency
+|-- billing.months.MonthError      a text is no month
 `-- services.errors.ServiceError   a request that our own rules refuse
 """
 

@@ -61,9 +61,9 @@ class PriceList:
         return None
 
     def changes_between(self, first: date, last: date) -> tuple[date, ...]:
-        """Return the days after `first`, up to `last`, on which some price begins, in order."""
+        """Return the days after `first`, before `last`, on which some price begins, in order."""
         days = {each.valid_from for held in self.prices.values() for each in held}
-        return tuple(sorted(each for each in days if first < each <= last))
+        return tuple(sorted(each for each in days if first < each < last))
 
 
 def price_list(recorded: Iterable[Price]) -> PriceList:

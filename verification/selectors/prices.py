@@ -1,5 +1,8 @@
 """The price list as it was recorded."""
 
+from decimal import Decimal
+from typing import cast
+
 from verification.billing import prices
 from verification.billing.prices import CallKind, PriceList, price_list
 from verification.models import Price
@@ -8,7 +11,13 @@ from verification.models import Price
 def recorded_prices() -> PriceList:
     """Return all prices, corrections taken into account."""
     return price_list(
-        prices.Price(CallKind(each.kind), each.region, each.valid_from, each.amount, each.currency)
+        prices.Price(
+            CallKind(each.kind),
+            each.region,
+            each.valid_from,
+            cast("Decimal", each.amount),
+            each.currency,
+        )
         for each in Price.objects.order_by("recorded_at", "id")
     )
 

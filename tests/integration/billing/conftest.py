@@ -31,7 +31,12 @@ def put(people: dict[str, User], runtime: Runtime) -> SetPrice:
     """Return a function that sets a price of every verify call: `put("0.085", "2026-01-01")`."""
 
     def go(amount: str, valid_from: str = "2026-01-01", **given: Any) -> Price:
-        default = {"kind": "verify", "region": None, "currency": "USD", "note": NOTE}
+        default: dict[str, Any] = {
+            "kind": "verify",
+            "region": None,
+            "currency": "USD",
+            "note": NOTE,
+        }
         default |= {"by": people["administrator"], "runtime": runtime}
         return set_price(**{**default, "amount": amount, "valid_from": valid_from, **given})
 
