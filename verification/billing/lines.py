@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Context, Decimal, Inexact
 from enum import StrEnum
 
-from verification.billing.prices import CallKind, PriceList
+from verification.billing.prices import CallKind, Price, PriceList
 from verification.lifecycle import SENDABLE, State
 from verification.outcomes import read_billable
 
@@ -98,10 +98,13 @@ def billed_of(call: Call) -> Billed:
 
 def cost_line(call: Call, prices: PriceList) -> CostLine:
     """Return the line of one call."""
-    billed = billed_of(call)
+    return line_at(billed_of(call), prices.price_of(call.kind, call.region, call.day))
+
+
+def line_at(billed: Billed, price: Price | None) -> CostLine:
+    """Return the line of one call at the price that holds."""
     if billed is Billed.NO:
         return CostLine(billed, NOTHING, None)
-    price = prices.price_of(call.kind, call.region, call.day)
     if price is None:
         return CostLine(billed, None, None)
     return CostLine(billed, price.amount, price.currency)

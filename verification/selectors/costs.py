@@ -12,12 +12,22 @@ from uuid import UUID
 
 from django.db import connection
 
-from verification.billing.lines import EXACT, Billed, Call, CostLine, Totals, add_up, cost_line
+from verification.billing.lines import (
+    EXACT,
+    Billed,
+    Call,
+    CostLine,
+    Totals,
+    add_up,
+    cost_line,
+    line_at,
+)
 from verification.billing.months import Month
 from verification.billing.prices import CallKind, PriceList
 from verification.lifecycle import State
 from verification.outcomes import BILLED
 from verification.selectors.csv_lines import csv_line
+from verification.selectors.figures import Span, billed_by_day
 from verification.selectors.prices import recorded_prices
 from verification.selectors.record import client_names
 
@@ -41,6 +51,10 @@ COLUMNS = (
     "month", "call", "client", "client_name", "region", "state", "result_code", "result_message",
     "billed", "calls", "currency", "amount",
 )  # fmt: skip
+
+
+COUNTED = {"yes": Billed.YES, "no": Billed.NO, "unknown": Billed.NOT_KNOWN}
+"""What the rollups call it."""
 
 
 class Group(NamedTuple):
@@ -99,6 +113,18 @@ def report_csv(report: MonthReport) -> Iterator[bytes]:
             str(report.month), kind, str(client_id), row.client_name, *rest, line.billed,
             line.calls, line.currency, line.amount,
         ))  # fmt: skip
+
+
+def span_totals(span: Span) -> Totals:
+    """Return what the answers of a span of the dashboard cost, in two queries.
+
+    Counted by the time of acceptance, as the rollups are. They hold answers of verify calls only.
+    """
+    prices = recorded_prices()
+    return add_up(
+        line_at(COUNTED[member], prices.price_of(CallKind.VERIFY, region, day)).times(number)
+        for day, region, member, number in billed_by_day(span)
+    )
 
 
 def _lines(month: Month, prices: PriceList) -> Iterator[tuple[Group, CostLine]]:
