@@ -65,7 +65,6 @@ NARROWED = (
     f"{DESK}?show=decided", f"{DESK}?show=proposed", f"{DESK}?q=nothing",
     "/admin/verification/ledgerentry/?q=nothing", "/admin/verification/rollup/?period=30d",
     "/admin/verification/rollup/?since=2001-01-01&until=2001-01-02",
-    "/admin/verification/price/costs/?month=2026-11", "/admin/verification/price/costs/?month=x",
     "/admin/verification/reveal/?attempt=x", "/admin/verification/reveal/?subject=nobody",
     "/admin/verification/exportrequest/attempts/?q=nobody", "/admin/auth/user/?q=nobody",
     "/admin/nothing/", f"{ATTEMPTS}{NOBODY}/", "/nothing/",

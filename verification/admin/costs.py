@@ -105,7 +105,7 @@ class PriceAdmin(ActingAdmin[Price]):
             "costs",
             _("Costs"),
             status=200 if month else 400,
-            given=request.GET.get("month") or str(_this_month()),
+            given=str(month or ""),
             was_refused=REFUSED in request.GET,
             may_set=may(request, "set_price"),
             **(_shown(month_report(month)) if month else {}),
