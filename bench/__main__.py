@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from bench.costs import costs
 from bench.csv_export import csv_export
 from bench.dashboard import dashboard
 from bench.latency import submit_latency
@@ -32,6 +33,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "ledger-proof": ledger_proof,
         "policy-replay": policy_replay,
         "dashboard": dashboard,
+        "costs": costs,
     }
 )
 
