@@ -6,7 +6,7 @@ The database checks again who may, and lets nobody change a row (migration 0025)
 from datetime import date
 
 from django.contrib.auth.models import AbstractUser
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext_noop as _
 
 from verification.billing.prices import CallKind, PriceError, read_amount, read_currency
@@ -41,14 +41,11 @@ def set_price(
     Raises NotPermittedError, BadReasonError for the note, BadPriceError for anything else.
     """
     check_permission(by, "set_price")
-    now = runtime.now()
     row = Price(
-        id=uuid7(now),
         kind=_kind(kind).value,
         region=_region(region),
         valid_from=_day(valid_from),
         recorded_by_id=by.pk,
-        recorded_at=now,
         note=read_reason(note),
     )
     try:
@@ -58,9 +55,18 @@ def set_price(
             _("Give an amount such as 0.085, at most six decimals, and a currency such as USD.")
         ) from error
     with transaction.atomic():
+        _wait_for_others()
+        row.recorded_at = runtime.now()
+        row.id = uuid7(row.recorded_at)
         row.save(force_insert=True)
         stage([price_entry(row, by=by.get_username())])
     return row
+
+
+def _wait_for_others() -> None:
+    """Let a price that is set at the same moment be the older one, as the database demands."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('verification.price', 0))")
 
 
 def _kind(text: str) -> CallKind:

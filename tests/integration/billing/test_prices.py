@@ -1,5 +1,6 @@
 """Prices stay as they were recorded, by who may, and the log tells of each."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 
@@ -139,6 +140,21 @@ def test_none_is_slipped_in_before_a_newer_one(put: SetPrice, people: dict[str, 
     same = "(SELECT max(recorded_at) FROM verification_price)"
     assert refusal(lambda: insert(people["root"], at=same)) == RESTRICT_VIOLATION
     assert refusal(lambda: insert(people["root"], at=older, region="'idn'")) == ""
+
+
+def test_prices_set_at_the_same_moment_follow_each_other(put: SetPrice) -> None:
+    def one(number: int) -> None:
+        try:
+            put(f"0.{number}")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(one, range(1, 13)))
+    times = list(Price.objects.values_list("recorded_at", flat=True))
+    assert len(set(times)) == 12
+    assert amount_on(date(2026, 1, 1)) == Price.objects.order_by("recorded_at").reverse()[0].amount
+    assert len(entries("price.set")) == 12
 
 
 EDITS = {
