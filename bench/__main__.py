@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from bench.bundle import bundle
+from bench.costs import costs
 from bench.csv_export import csv_export
 from bench.dashboard import dashboard
 from bench.latency import submit_latency
@@ -34,6 +35,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "ledger-proof": ledger_proof,
         "policy-replay": policy_replay,
         "dashboard": dashboard,
+        "costs": costs,
     }
 )
 

@@ -7,7 +7,6 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -61,17 +60,11 @@ class Conf:
     second_factor: bool = True
     address_header: str = ""
     database_role: str = "owner"
-    price_per_call: Decimal | None = None
-    price_currency: str = ""
 
     def __post_init__(self) -> None:
         """Refuse figures that would switch a limit off, and a role that nobody has."""
         if self.database_role not in DATABASE_ROLES:
             raise ImproperlyConfigured("VERIFICATION['DATABASE_ROLE'] is owner, web or worker")
-        if (self.price_per_call is None) != (not self.price_currency):
-            raise ImproperlyConfigured(
-                "set both of VERIFICATION['PRICE_PER_CALL'] and ['PRICE_CURRENCY'], or none"
-            )
         for name in (
             "faceid_timeout_s",
             "body_timeout_s",
@@ -97,7 +90,6 @@ def build_conf(given: Mapping[str, Any]) -> Conf:
     values["keyring"] = _keyring(values.pop("keyring", ""), values.pop("keyring_dir", ""))
     values["digest_key"] = _digest_key(values.get("digest_key", ""))
     values |= _ledger(values)
-    values["price_per_call"] = _price(values.get("price_per_call", ""))
     values["policy_file"] = Path(values["policy_file"]) if values.get("policy_file") else None
     known = {each.name for each in fields(Conf)}
     if unknown := sorted(set(values) - known):
@@ -125,19 +117,6 @@ def _digest_key(encoded: str) -> bytes:
     if len(key) < MIN_DIGEST_KEY_BYTES:
         raise ImproperlyConfigured("VERIFICATION['DIGEST_KEY'] needs at least 32 bytes")
     return key
-
-
-def _price(text: str) -> Decimal | None:
-    """Read a decimal number, exactly as it is written; nothing is no price."""
-    if not text:
-        return None
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        price = Decimal("NaN")
-    if not price.is_finite() or price < 0:
-        raise ImproperlyConfigured("VERIFICATION['PRICE_PER_CALL'] is not a price such as 0.085")
-    return price
 
 
 def _ledger(values: Mapping[str, Any]) -> dict[str, object]:

@@ -48,7 +48,7 @@ NO_PAGE = {
     "verification_review_change", "verification_erasure_certificate", "auth_user_delete",
     "verification_factor_codes", "verification_erasure_decide", "verification_erasure_request",
     "verification_exportrequest_decide", "verification_exportrequest_take",
-    "verification_exportrequest_withdraw", "verification_review_act",
+    "verification_exportrequest_withdraw", "verification_price_csv", "verification_review_act",
     "verification_review_filter", "verification_review_glass", "verification_review_next",
     "verification_review_save", "verification_reviewpolicy_cancel",
     "verification_reviewpolicy_decide", "verification_reviewpolicy_paste",
@@ -235,6 +235,7 @@ def _post_nonsense(tour: Tour, tab: Page, attempt: VerificationAttempt) -> None:
         "erasure": (f"{ATTEMPTS}{attempt.pk}/", "Request erasure"),
         "policy": ("/admin/verification/reviewpolicy/propose/", "Propose"),
         "staff": ("/admin/auth/user/add/", "Save"),
+        "price": ("/admin/verification/price/set/", "Set the price"),
         "password": ("/admin/password_change/", "Change my password"),
         "confirm": (reverse("admin:verification_reauth"), "Go on"),
     }

@@ -31,7 +31,9 @@ FOCUS = """() => {
 }"""
 OTHERS = (
     "/admin/verification/rollup/", "/admin/verification/rightschange/",
-    "/admin/verification/exportrequest/attempts/", "/admin/verification/reviewpolicy/1/",
+    "/admin/verification/exportrequest/attempts/", "/admin/verification/price/",
+    "/admin/verification/price/set/", "/admin/verification/price/costs/?month=2026-11",
+    "/admin/verification/reviewpolicy/1/",
     "/admin/verification/ledgerentry/", "/admin/verification/preference/", "/admin/",
 )  # fmt: skip
 

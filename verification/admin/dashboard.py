@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from verification.admin.acting import may
 from verification.admin.dashboard_figures import figures_of
 from verification.admin.dates import DAYS, LABELS, Preset
 from verification.admin.filters import RecordFilterForm
@@ -84,7 +85,7 @@ class DashboardAdmin(ReadOnlyAdmin[Rollup]):
         form = DashboardForm(request.GET, names)
         if set(request.GET) - {*form.fields, REFUSED}:
             return HttpResponseRedirect(f"{request.path}?{REFUSED}=1")
-        figures = _figures(form, dict(names)) if form.is_valid() else {}
+        figures = _figures(request, form, dict(names)) if form.is_valid() else {}
         return self.page(
             request,
             "dashboard",
@@ -98,9 +99,14 @@ class DashboardAdmin(ReadOnlyAdmin[Rollup]):
         )
 
 
-def _figures(form: DashboardForm, names: Mapping[str, str]) -> dict[str, Any]:
-    span = form.span(timezone.localdate())
-    return figures_of(span, names=names, kept=_kept(form), now=timezone.now())
+def _figures(request: HttpRequest, form: DashboardForm, names: Mapping[str, str]) -> dict[str, Any]:
+    return figures_of(
+        form.span(timezone.localdate()),
+        names=names,
+        kept=_kept(form),
+        now=timezone.now(),
+        with_costs=may(request, "view_costs"),
+    )
 
 
 def _kept(form: DashboardForm) -> dict[str, str]:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from verification.admin.charts import Bar, Chart, bar_drawing, bars, percent
+from verification.admin.cost_wording import total_row
 from verification.admin.dashboard_charts import (
     Doors,
     outcome_chart,
@@ -20,12 +21,13 @@ from verification.admin.dashboard_charts import (
     rate_chart,
     verdict_chart,
 )
-from verification.admin.fragments import code, day, moment, plain, text
+from verification.admin.fragments import code, day, moment, text
 from verification.admin.numbers import grouped, localised
 from verification.admin.review_wording import REASONS
 from verification.admin.timeline import duration
-from verification.conf import Conf, get_conf
+from verification.billing.lines import Totals
 from verification.models.rollup import HANDLING_S, LATENCY_MS, Figure
+from verification.selectors.costs import span_totals
 from verification.selectors.figures import (
     Counts,
     FigureSeries,
@@ -58,11 +60,17 @@ Days = tuple[date, date]
 
 
 def figures_of(
-    span: Span, *, names: Mapping[str, str], kept: Mapping[str, str], now: datetime
+    span: Span,
+    *,
+    names: Mapping[str, str],
+    kept: Mapping[str, str],
+    now: datetime,
+    with_costs: bool,
 ) -> dict[str, Any]:
     """Return the page's context, in a fixed number of queries.
 
-    `names` are those of the clients by id; `kept` are the parameters that every link keeps.
+    `names` are those of the clients by id; `kept` are the parameters that every link keeps;
+    `with_costs` says whether the reader may see what calls cost.
     """
     doors, found, counted = Doors(kept), attempt_figures(span), counted_at()
     days = timezone.localdate(span.start), timezone.localdate(span.end - timedelta.resolution)
@@ -87,7 +95,7 @@ def figures_of(
         "loads": work.loads[:MOST_PEOPLE],
         "latency": _latency(found.sums[Figure.LATENCY]),
         "billed": _billed(found.sums[Figure.BILLABLE]),
-        "cost": _cost(found.sums[Figure.BILLABLE], get_conf()),
+        "cost": _cost(span_totals(span)) if with_costs else None,
     }
 
 
@@ -238,14 +246,12 @@ def _billed(found: Counts) -> list[tuple[str, str, str]]:
     ]
 
 
-def _cost(found: Counts, conf: Conf) -> dict[str, str] | None:
-    """Return what the calls cost at the price of the settings; None without a price."""
-    if conf.price_per_call is None:
+def _cost(totals: Totals) -> dict[str, Any] | None:
+    """Return what the calls cost at the prices of their days; None where nothing has a price."""
+    if not totals.by_currency:
         return None
-    billed, unknown = (found.get(each, 0) * conf.price_per_call for each in ("yes", "unknown"))
+    bare = totals.billed_without_price + totals.not_known_without_price
     return {
-        "price": localised(f"{conf.price_per_call:f}"),
-        "currency": plain(conf.price_currency),
-        "billed": localised(f"{billed:,f}"),
-        "unknown": localised(f"{unknown:,f}") if unknown else "",
+        "totals": [total_row(each) for each in totals.by_currency],
+        "bare": grouped(bare) if bare else "",
     }

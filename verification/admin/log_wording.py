@@ -51,6 +51,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "export.approved": gettext_noop("Export approved"),
         "export.refused": gettext_noop("Export refused"),
         "export.withdrawn": gettext_noop("Export withdrawn"),
+        "price.set": gettext_noop("Price set"),
+        "billing.reconciled": gettext_noop("Bill reconciled"),
         "staff.password_given": gettext_noop("Staff password given"),
         "staff.logged_in": gettext_noop("Staff logged in"),
         "staff.logged_out": gettext_noop("Staff logged out"),

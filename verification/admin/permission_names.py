@@ -34,6 +34,8 @@ DUTIES = (
     gettext_noop("Can export attempts, and ask for large exports"),
     gettext_noop("Can approve or refuse large exports"),
     gettext_noop("Can see recent logins"),
+    gettext_noop("Can set what a call costs"),
+    gettext_noop("Can see prices and what calls cost"),
 )
 """What our own permissions allow, as the models name them."""
 

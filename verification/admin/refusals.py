@@ -13,6 +13,7 @@ from verification.admin.numbers import grouped
 from verification.policy.document import PolicyError
 from verification.services.errors import (
     BadPolicyError,
+    BadPriceError,
     BadReasonError,
     EvidenceBrokenError,
     EvidenceErasedError,
@@ -32,6 +33,7 @@ STATUSES: Mapping[type[ServiceError], HTTPStatus] = MappingProxyType(
     {
         BadReasonError: HTTPStatus.BAD_REQUEST,
         BadPolicyError: HTTPStatus.BAD_REQUEST,
+        BadPriceError: HTTPStatus.BAD_REQUEST,
         NotPermittedError: HTTPStatus.FORBIDDEN,
         UnknownEvidenceError: HTTPStatus.NOT_FOUND,
         UnknownErasureError: HTTPStatus.NOT_FOUND,

@@ -17,6 +17,7 @@ from verification.models.login import LoginMinute, LoginTry, RecoveryCode, Secon
 from verification.models.past import PastRow
 from verification.models.policy import PolicyReplay, ReviewPolicy
 from verification.models.preference import Preference
+from verification.models.price import Price
 from verification.models.reveal import Reveal
 from verification.models.review import Mention, Review, ReviewStep, SavedFilter
 from verification.models.rights import RightsChange, RightsSeal
@@ -49,6 +50,7 @@ __all__ = [
     "PastRow",
     "PolicyReplay",
     "Preference",
+    "Price",
     "RecoveryCode",
     "Reveal",
     "Review",

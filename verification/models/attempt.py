@@ -224,6 +224,10 @@ class VerificationAttempt(models.Model):
             models.Index(
                 name="attempt_attack", fields=["created_at", "id"], condition=Q(is_attack=True)
             ),
+            # What a month cost is read by the time of sending.
+            models.Index(
+                name="attempt_sent", fields=["sent_at"], condition=Q(sent_at__isnull=False)
+            ),
             # Few attempts have an error.
             models.Index(
                 name="attempt_error",

@@ -20,6 +20,7 @@ KEPT = (
     "verification_review_step",
     "verification_rights_seal",
     "verification_past",
+    "verification_price",
 )
 """Tables whose rows are inserted and never touched again."""
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -49,6 +49,9 @@ SUMS = f"""{PARTS}
     SELECT figure, member, CASE WHEN figure = 'state' THEN client_id END,
         CASE WHEN figure = 'state' THEN region END, sum(count)::bigint
     FROM part GROUP BY 1, 2, 3, 4
+"""  # noqa: S608 - our own words
+BILLED = f"""{PARTS}
+    SELECT step, region, member, sum(count)::bigint FROM part GROUP BY 1, 2, 3
 """  # noqa: S608 - our own words
 WHOLE = "millennium"
 """The step of a query that reads sums only: a day of UTC lies within it in any zone."""
@@ -142,6 +145,14 @@ def attempt_figures(span: Span) -> AttemptFigures:
         MappingProxyType({each: sums[each] for each in others}),
         [Share(*place, number) for place, number in shares.items()],
     )
+
+
+def billed_by_day(span: Span) -> list[tuple[date, str, str, int]]:
+    """Return the answers of each day of UTC and region: `yes`, `no` or `unknown`, how often."""
+    parts = {**_parts(span, [Figure.BILLABLE], "day"), "zone": "UTC"}
+    return [
+        (at.date(), region, member, count) for at, region, member, count in _rows(BILLED, parts)
+    ]
 
 
 def counted_at() -> datetime | None:

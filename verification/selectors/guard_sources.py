@@ -14,6 +14,7 @@ MIGRATIONS = (
     "0018_export_guards",
     "0022_four_eyes",
     "0024_past",
+    "0026_price_guards",
 )
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 

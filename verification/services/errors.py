@@ -44,6 +44,7 @@ ServiceError
 |-- TooManyTriesError           too many wrong passwords or codes in a row
 |-- FactorStandsError           the account has a second factor already
 |-- NoFactorError               the account has no second factor
+|-- BadPriceError               no call, region, amount, currency or day
 |-- LedgerRefusalError          the log must not be continued as it stands
 `-- RoleRefusedError            a database role cannot be given its privileges
 """
@@ -362,6 +363,12 @@ class NoFactorError(ServiceError):
     """Repeating is useless: there is nothing to check or to take away."""
 
     code = "no_factor"
+
+
+class BadPriceError(ServiceError):
+    """Repeat with what the sentence asks for."""
+
+    code = "bad_price"
 
 
 class LedgerRefusalError(ServiceError):

@@ -77,6 +77,7 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_review_policy": {"INSERT": None, "UPDATE": POLICY_STEPS},
             "verification_policy_replay": {"INSERT": None, "UPDATE": ("state", "finished_at")},
             "verification_rights_change": {"INSERT": None, "UPDATE": RIGHTS_STEPS},
+            "verification_price": INSERT,
             "verification_export": INSERT,
             "verification_past": INSERT,
             "verification_export_request": {

@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 
 from verification.ledger.canonical import Json, parse
 from verification.ledger.errors import CanonicalError
-from verification.services import export_audit, policy_audit, rights_audit
+from verification.services import export_audit, policy_audit, price_audit, rights_audit
 from verification.services.faults import Fault, FaultCode
 from verification.services.record_streams import utc_sql
 
@@ -89,8 +89,8 @@ Facts = Mapping[str, Json]
 
 
 def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
-    """Yield each client, key, account, right, policy version, request for rights or for an
-    export, and export of staff that is not as was recorded."""
+    """Yield each client, key, account, right, policy version, price, request for rights or for
+    an export, and export of staff that is not as was recorded."""
     said = _said(connection)
     for what, facts in _stored(connection):
         identity = _identity(what, facts)
@@ -107,6 +107,8 @@ def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
     yield from rights_audit.rights_faults(connection, (raw for (raw,) in rights))
     exports = connection.execute(ENTRIES, [list(export_audit.KINDS)])
     yield from export_audit.export_faults(connection, (raw for (raw,) in exports))
+    prices = connection.execute(ENTRIES, [list(price_audit.KINDS)])
+    yield from price_audit.price_faults(connection, (raw for (raw,) in prices))
 
 
 def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:

@@ -26,6 +26,7 @@ ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Each role and the models it may view. No role may add, change or delete a record."""
 
 REGISTERS = ("view_reveal", "view_erasure")
+COSTS = ("view_costs",)
 EXPORTS = ("export_attempts", "view_exportrequest")
 DUTIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -33,14 +34,14 @@ DUTIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "approver": (
             *REGISTERS, "reveal_evidence", "request_erasure", "decide_erasure", "work_review",
             "second_review", "assign_review", "reopen_review", "decide_policy", "decide_rights",
-            "view_rightschange", *EXPORTS, "decide_export",
+            "view_rightschange", *EXPORTS, "decide_export", *COSTS,
         ),
-        "auditor": (*REGISTERS, "view_rightschange", *EXPORTS, "view_logins"),
+        "auditor": (*REGISTERS, "view_rightschange", *EXPORTS, "view_logins", *COSTS),
         "engineer": (),
         "administrator": (
             "assign_review", "break_glass", "propose_policy", "decide_policy", "request_rights",
             "decide_rights", "view_rightschange", "view_exportrequest", "decide_export",
-            "view_logins",
+            "view_logins", "set_price", *COSTS,
         ),
     }
 )  # fmt: skip

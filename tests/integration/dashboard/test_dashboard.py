@@ -1,14 +1,12 @@
 """The dashboard's page: its figures, where they lead, and what it costs."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
-from django.test import Client, override_settings
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -18,8 +16,8 @@ from tests.integration.reveals.conftest import make_person
 from tests.reviewing import decide, open_review, propose, step
 from tests.reviewing import officer as people
 from verification.admin.charts import nice_top, percent
-from verification.conf import build_conf
 from verification.models import RollupDay, RollupPosition
+from verification.services.prices import set_price
 from verification.services.rollups import rebuild
 from verification.services.runtime import Runtime
 
@@ -142,27 +140,50 @@ def test_what_two_people_decided_and_gave_back_is_counted(
     assert "<strong>under 32 s</strong>" in text
 
 
-def test_calls_cost_nothing_until_there_is_a_price(browser: Client, runtime: Runtime) -> None:
+def test_calls_cost_nothing_until_there_is_a_price(client: Client, runtime: Runtime) -> None:
+    client.force_login(make_person("anna", "approver"))
     fill(runtime, 4)
-    assert "Cost of the billed calls" not in browser.get(PAGE).content.decode()
-    price = {"PRICE_PER_CALL": "0.0850", "PRICE_CURRENCY": "USD"}
-    with override_settings(VERIFICATION={**settings.VERIFICATION, **price}):
-        text = browser.get(PAGE).content.decode()
+    assert "Cost of the billed calls" not in client.get(PAGE).content.decode()
+    today = timezone.now().date()
+    for amount, day in (("0.0850", "2020-01-01"), ("2", today + timedelta(days=1))):
+        price(runtime, amount, str(day))
+    text = client.get(PAGE).content.decode()
     assert "<dt>Cost of the billed calls</dt><dd>0.2550 USD</dd>" in text
-    assert "At 0.0850 USD a call" in text
+    assert "Without a price" not in text
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"PRICE_PER_CALL": "0.1"},
-        {"PRICE_CURRENCY": "USD"},
-        *({"PRICE_PER_CALL": each, "PRICE_CURRENCY": "USD"} for each in ("x", "NaN", "-1", "1,5")),
-    ],
-)
-def test_a_price_is_whole_or_refused(given: dict[str, str]) -> None:
-    with pytest.raises(ImproperlyConfigured, match="PRICE"):
-        build_conf({**settings.VERIFICATION, **given})
+def test_who_may_not_see_costs_sees_none(browser: Client, runtime: Runtime) -> None:
+    fill(runtime, 4)
+    price(runtime, "0.0850", "2020-01-01")
+    text = browser.get(PAGE).content.decode()
+    assert "Calls by billing" in text
+    assert "Cost of the billed calls" not in text
+
+
+def test_each_day_has_its_price_and_each_currency_its_sum(client: Client, runtime: Runtime) -> None:
+    client.force_login(make_person("anna", "approver"))
+    for day in (9, 10, 20):
+        make_attempt("verified", created_at=datetime(2026, 11, day, tzinfo=UTC))
+    rebuild(runtime=runtime)
+    price(runtime, "0.1", "2026-11-10")
+    price(runtime, "1500", "2026-11-20", "IDR")
+    text = client.get(f"{PAGE}?since=2026-11-01&until=2026-11-30").content.decode()
+    assert "<dd>0.1 USD</dd>" in text
+    assert "<dd>1,500 IDR</dd>" in text
+    assert "<dt>Without a price</dt><dd>1</dd>" in text
+
+
+def price(runtime: Runtime, amount: str, valid_from: str, currency: str = "USD") -> None:
+    set_price(
+        kind="verify",
+        region=None,
+        amount=amount,
+        currency=currency,
+        valid_from=valid_from,
+        note="by the contract of 2026",
+        by=User.objects.get_or_create(username="root", is_staff=True, is_superuser=True)[0],
+        runtime=runtime,
+    )
 
 
 def test_no_rate_stands_without_the_number_it_is_of(browser: Client, runtime: Runtime) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ from verification.models import (
     LedgerCosignature,
     LedgerVerification,
     PastRow,
+    Price,
     Reveal,
     RightsChange,
     RightsSeal,
@@ -88,6 +90,16 @@ def furnished(db: None, runtime: Runtime) -> None:
     )
     Export.objects.create(
         id=uuid4(), by=chief, at=datetime.now(UTC), filters={}, rows=0, is_large=False
+    )
+    Price.objects.create(
+        id=uuid4(),
+        kind="verify",
+        amount=Decimal("0.085"),
+        currency="USD",
+        valid_from=NOON.date(),
+        recorded_by=chief,
+        recorded_at=datetime.now(UTC),
+        note="by the contract",
     )
     judged = make_attempt("verified", policy_version=1, verdict="review", reasons=["in_doubt"])
     open_review(judged)

@@ -28,6 +28,7 @@ INSERTS = {
         "verification_policy_replay",
         "verification_rights_change",
         "verification_export",
+        "verification_price",
         "verification_export_request",
         "verification_past",
         "verification_mention",

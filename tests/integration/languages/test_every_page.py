@@ -33,6 +33,7 @@ VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "sour
 NAMES = {
     *ROLES,
     *("API", "Base64", "Base", "Bearer", "FaceID", "Go", "HTTP", "ID", "JSON", "SDK", "SHA", "UTC"),
+    *("USD", "CSV", "ISO"),
     *("Bahasa", "Indonesia", "English", "onboarding", "sandbox", "sgp", "idn", "approved"),
     *("rejected", "retry", "True", "False", "Filter", "November"),
 }

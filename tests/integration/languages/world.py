@@ -24,6 +24,7 @@ from verification.selectors.record import AttemptFilter
 from verification.services import review_queue, reviews
 from verification.services.erasing import decide_erasure, request_erasure
 from verification.services.policies import propose_policy
+from verification.services.prices import set_price
 from verification.services.replaying import continue_replays, request_replay
 from verification.services.reveals import reveal
 from verification.services.rights import break_glass_for_rights, decide_rights, request_rights
@@ -170,6 +171,16 @@ class Furnisher:
                 decide_export(request_id=row.pk, approve=approve, by=self.reader, runtime=runtime)
             yield f"export {approve}", reverse(f"{ADMIN}exportrequest_change", args=[row.pk])
 
+    def prices(self) -> Iterator[tuple[str, str]]:
+        """Add a price, its correction and one of a region; months with and without calls."""
+        for amount, region in (("0.9", None), ("0.085", None), ("0.07", "sandbox")):
+            set_price(
+                kind="verify", region=region, amount=amount, currency="USD",
+                valid_from="2026-11-01", note=WHY, by=self.other, runtime=self.lives.runtime,
+            )  # fmt: skip
+        for month in ("2026-11", "2001-01", "x"):
+            yield f"costs {month}", f"{reverse(f'{ADMIN}price_costs')}?month={month}"
+
     def log(self) -> Iterator[tuple[str, str]]:
         """Seal everything; add an entry of each kind, a checkpoint and a verification."""
         rebuild(runtime=self.lives.runtime)
@@ -195,6 +206,6 @@ def furnish(lives: Lives) -> House:
     house = Furnisher(lives, reader, other)
     found = [
         house.attempts(), house.disclosures(), house.reviews(), house.policy(), house.rights(),
-        house.exports(), house.log(),
+        house.exports(), house.prices(), house.log(),
     ]  # fmt: skip
     return House(reader, {name: path for pages in found for name, path in pages})

@@ -20,6 +20,7 @@ POLICY = APPROVERS | ADMINS
 EXPORTING = APPROVERS | {"auditor"}
 LOGINS = ADMINS | {"auditor"}
 OFFICERS = APPROVERS | {"officer"}
+COSTS = POLICY | {"auditor"}
 REVIEWING = OFFICERS | {"auditor"}
 DECIDING = REVIEWING | ADMINS
 ROLES_ALL = frozenset(ROLES)
@@ -85,6 +86,10 @@ DOORS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "verification_exportrequest_withdraw": (EXPORTING, EXPORTING),
     "verification_exportrequest_changelist": (POLICY | {"auditor"}, POLICY | {"auditor"}),
     "verification_exportrequest_change": (POLICY | {"auditor"}, POLICY | {"auditor"}),
+    "verification_price_changelist": (COSTS, COSTS),
+    "verification_price_set": (ADMINS, ADMINS),
+    "verification_price_costs": (COSTS, COSTS),
+    "verification_price_csv": (COSTS, COSTS),
     "verification_rightschange_request": (ADMINS, ADMINS),
     "verification_rightschange_decide": (POLICY, POLICY),
     "verification_rightschange_withdraw": (ADMINS, ADMINS),
