@@ -34,6 +34,7 @@ DUTIES = (
     gettext_noop("Can export attempts, and ask for large exports"),
     gettext_noop("Can approve or refuse large exports"),
     gettext_noop("Can see recent logins"),
+    gettext_noop("Can see and check controls, and take the auditor's pack"),
 )
 """What our own permissions allow, as the models name them."""
 

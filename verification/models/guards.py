@@ -19,6 +19,8 @@ KEPT = (
     "verification_spent_sign",
     "verification_review_step",
     "verification_rights_seal",
+    "verification_control_run",
+    "verification_control_result",
 )
 """Tables whose rows are inserted and never touched again."""
 

@@ -13,6 +13,7 @@ MIGRATIONS = (
     "0016_rights_guards",
     "0018_export_guards",
     "0022_four_eyes",
+    "0028_controls",
 )
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 
