@@ -26,6 +26,7 @@ from verification.admin.readonly import READING
 from verification.controls.matrix import BY_ID
 from verification.models import ControlRun
 from verification.selectors.control_runs import history_of, last_run
+from verification.services.control_pack import take_pack
 from verification.services.control_runs import PERMISSION, check_as_staff, results_of
 from verification.services.runtime import get_runtime
 
@@ -44,6 +45,7 @@ class ControlAdmin(ActingAdmin[ControlRun]):
         return [
             path("", wrap(self.changelist_view), name=f"{name}_changelist"),
             path("check/", wrap(self.check_view), name=f"{name}_check"),
+            path("pack/", wrap(self.pack_view), name=f"{name}_pack"),
             path("<slug:control>/", wrap(self.control_view), name=f"{name}_control"),
         ]
 
@@ -99,3 +101,16 @@ class ControlAdmin(ActingAdmin[ControlRun]):
         level = messages.WARNING if run.fails or run.unknown else messages.SUCCESS
         messages.add_message(request, level, said)
         return HttpResponseRedirect(reverse("admin:verification_controlrun_changelist"))
+
+    def pack_view(self, request: HttpRequest) -> HttpResponse:
+        """Hand over the auditor's pack, on record."""
+        if refused := self.unless_posted(request, PERMISSION):
+            return refused
+        pack = take_pack(by=person_of(request), runtime=get_runtime())
+        name = f"auditors-pack-{pack.at:%Y%m%d-%H%M}.zip"
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+            "Verification-Pack": str(pack.id),
+        }
+        return HttpResponse(pack.content, content_type="application/zip", headers=headers)

@@ -2,5 +2,6 @@
 
 from tests.integration.controls.breaking import house
 from tests.integration.database.conftest import roles
+from tests.integration.ledger.conftest import lives
 
-__all__ = ["house", "roles"]
+__all__ = ["house", "lives", "roles"]

@@ -64,6 +64,7 @@ DOORS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "verification_reviewpolicy_change": (DECIDING, DECIDING),
     "verification_controlrun_changelist": (CONTROLS, CONTROLS),
     "verification_controlrun_check": (CONTROLS, CONTROLS),
+    "verification_controlrun_pack": (CONTROLS, CONTROLS),
     "verification_controlrun_control": (CONTROLS, CONTROLS),
     "verification_preference": (STAFF, STAFF),
     "verification_reauth": (STAFF, STAFF),
