@@ -10,7 +10,7 @@ ROLE_COLUMNS = ("account", "role", "is_active", "is_staff", "is_superuser")
 
 
 def roles_held() -> Iterator[tuple[str, ...]]:
-    """Yield each account of the staff with each of its roles, in the order of their names."""
+    """Yield each account of the staff with each of its roles, oldest account first."""
     accounts = get_user_model().objects.exclude(is_staff=False, is_superuser=False, groups=None)
     for each in accounts.order_by("pk").distinct().prefetch_related("groups"):
         flags = [
