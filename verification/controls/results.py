@@ -43,13 +43,19 @@ def counts(states: Iterable[State]) -> dict[State, int]:
 
 
 def digest(results: Mapping[str, CheckResult]) -> str:
-    """Return the SHA-256, in hex, of results by the ids of their controls.
+    """Return the SHA-256, in hex, of results by the ids of their controls."""
+    return digest_of(
+        {
+            each: (found.state.value, found.sentence, dict(found.evidence))
+            for each, found in results.items()
+        }
+    )
+
+
+def digest_of(said: Mapping[str, tuple[str, str, dict[str, object]]]) -> str:
+    """Return the digest of state, sentence and evidence as they are stored, whatever they are.
 
     Over JSON without spaces, in ASCII, members sorted: `{id: [state, sentence, evidence]}`.
     """
-    said = {
-        each: [found.state.value, found.sentence, dict(found.evidence)]
-        for each, found in results.items()
-    }
     text = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 
 from verification.ledger.canonical import Json, parse
 from verification.ledger.errors import CanonicalError
-from verification.services import export_audit, policy_audit, rights_audit
+from verification.services import control_audit, export_audit, policy_audit, rights_audit
 from verification.services.faults import Fault, FaultCode
 from verification.services.record_streams import utc_sql
 
@@ -107,6 +107,8 @@ def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
     yield from rights_audit.rights_faults(connection, (raw for (raw,) in rights))
     exports = connection.execute(ENTRIES, [list(export_audit.KINDS)])
     yield from export_audit.export_faults(connection, (raw for (raw,) in exports))
+    checks = connection.execute(ENTRIES, [list(control_audit.KINDS)])
+    yield from control_audit.control_faults(connection, (raw for (raw,) in checks))
 
 
 def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:

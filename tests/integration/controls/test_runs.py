@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 from tests.integration.controls.breaking import House, verify_once
 from tests.integration.database.roles import Roles, acting_as
 from tests.integration.ledger.lives import seal
+from tests.owner import unguarded
 from verification.controls.matrix import BY_ID
 from verification.controls.results import State, digest
 from verification.jobs import check_all_controls
@@ -58,6 +59,61 @@ def test_what_was_found_cannot_be_taken_back(runtime: Runtime, table: str, deed:
     with connection.cursor() as cursor, pytest.raises(DatabaseError, match="verification_control"):
         cursor.execute(deed.format(table))
     assert ControlResult.objects.count() == len(BY_ID)
+
+
+SLIPPED_IN = """
+    INSERT INTO verification_control_run (id, started_at, finished_at, origin, by_name, digest,
+        holds, fails, unknown)
+    SELECT gen_random_uuid(), started_at, finished_at, origin, by_name, digest,
+        holds, fails, unknown
+    FROM verification_control_run
+"""
+ATTACKS = {
+    "a better state": (
+        "UPDATE verification_control_result SET state = 'holds' WHERE control = 'rights_sealed'",
+        "has other results",
+    ),
+    "another sentence": (
+        "UPDATE verification_control_result SET sentence = 'Fine.' WHERE control = 'guards'",
+        "has other results",
+    ),
+    "other evidence": (
+        "UPDATE verification_control_result SET evidence = '{}' WHERE control = 'guards'",
+        "has other results",
+    ),
+    "a result taken away": (
+        "DELETE FROM verification_control_result WHERE control = 'rights_sealed'",
+        "has other results",
+    ),
+    "all of them taken away": ("DELETE FROM verification_control_result", "has other results"),
+    "other counts": ("UPDATE verification_control_run SET fails = 0", "differs"),
+    "another digest": ("UPDATE verification_control_run SET digest = repeat('0', 64)", "differs"),
+    "another time": (
+        "UPDATE verification_control_run SET started_at = started_at + interval '1 day'",
+        "differs",
+    ),
+    "somebody else": ("UPDATE verification_control_run SET by_name = 'auditor'", "differs"),
+    "a run taken away": (
+        "DELETE FROM verification_control_result; DELETE FROM verification_control_run",
+        "is gone",
+    ),
+    "a run slipped in": (
+        SLIPPED_IN,
+        "is in no entry",
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_what_the_owner_changes_past_the_guards_is_found(runtime: Runtime, attack: str) -> None:
+    _run(runtime)
+    seal(runtime)
+    statement, named = ATTACKS[attack]
+    with unguarded(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    [fault] = verify(runtime=runtime).faults
+    assert "check of the controls" in fault.sentence
+    assert named in fault.sentence
 
 
 @pytest.mark.parametrize("kind", Kind)
