@@ -6,6 +6,8 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
 
+from verification.models.control import Origin
+from verification.services.control_runs import WORKER, check_controls
 from verification.services.lockout import forget_expired_tries
 from verification.services.reaper import reap
 from verification.services.replaying import continue_replays
@@ -69,6 +71,15 @@ def verify_log(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
     record_verification(outcome, started_at=started_at, runtime=runtime)
     if not outcome.holds:
         alerts.critical("the verification found: %s", outcome.faults[0])
+
+
+@app.periodic(cron="47 3 * * *")
+@app.task(queueing_lock="check_controls", pass_context=False)
+def check_all_controls(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
+    """Check the controls once a day, after the verification; the admin shows what came of it."""
+    run = check_controls(origin=Origin.WORKER, name=WORKER, runtime=get_runtime())
+    if run.fails:
+        alerts.critical("of the controls %d fail", run.fails)
 
 
 @app.periodic(cron="*/5 * * * *")

@@ -59,6 +59,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "staff.login_refused": gettext_noop("Staff login refused"),
         "staff.logins_refused": gettext_noop("Staff logins refused"),
         "staff.second_factor_changed": gettext_noop("Staff second factor changed"),
+        "controls.checked": gettext_noop("Controls checked"),
+        "controls.packed": gettext_noop("Auditor's pack taken"),
         "entry.refused": gettext_noop("Entry refused"),
         "heartbeat": gettext_noop("Heartbeat"),
     }

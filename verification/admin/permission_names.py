@@ -36,6 +36,7 @@ DUTIES = (
     gettext_noop("Can see recent logins"),
     gettext_noop("Can set what a call costs"),
     gettext_noop("Can see prices and what calls cost"),
+    gettext_noop("Can see and check controls, and take the auditor's pack"),
 )
 """What our own permissions allow, as the models name them."""
 

@@ -2,6 +2,7 @@
 
 from verification.models.attempt import VerificationAttempt
 from verification.models.client import ApiClient, ApiKey, SpentSign
+from verification.models.control import ControlResult, ControlRun
 from verification.models.erasure import Erasure
 from verification.models.evidence import Evidence, EvidenceKey
 from verification.models.export import Export, ExportRequest
@@ -34,6 +35,8 @@ from verification.models.session import VerificationSession
 __all__ = [
     "ApiClient",
     "ApiKey",
+    "ControlResult",
+    "ControlRun",
     "Erasure",
     "Evidence",
     "EvidenceKey",

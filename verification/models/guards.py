@@ -21,6 +21,8 @@ KEPT = (
     "verification_rights_seal",
     "verification_past",
     "verification_price",
+    "verification_control_run",
+    "verification_control_result",
 )
 """Tables whose rows are inserted and never touched again."""
 

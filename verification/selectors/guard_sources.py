@@ -15,6 +15,7 @@ MIGRATIONS = (
     "0022_four_eyes",
     "0024_past",
     "0026_price_guards",
+    "0027_controls",
 )
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 

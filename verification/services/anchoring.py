@@ -5,7 +5,7 @@ from pathlib import Path
 
 from verification.conf import Conf
 from verification.ledger.anchors import anchor, last_anchor
-from verification.ledger.checkpoint import open_checkpoint
+from verification.ledger.checkpoint import Checkpoint, open_checkpoint
 from verification.ledger.errors import LedgerError
 from verification.selectors.ledger import frontier_at
 from verification.services.errors import LedgerRefusalError
@@ -30,16 +30,12 @@ def check_anchor(*, size: int, conf: Conf) -> None:
 
     LedgerRefusalError: the database was rolled back or rewritten, or the file is another log's.
     """
-    if conf.ledger_anchor_file is None or not conf.ledger_anchor_file.exists():
-        return
     try:
-        note = last_anchor(_tail(conf.ledger_anchor_file))
-        opened = open_checkpoint(note, log_keys=conf.ledger_vkeys) if note else None
+        published = newest_anchor(conf=conf)
     except LedgerError as error:
         raise LedgerRefusalError(f"The anchor file does not hold: {error}") from error
-    if opened is None:
+    if published is None:
         return
-    published = opened.checkpoint
     if published.size > size:
         raise LedgerRefusalError(
             f"The log has {size} entries, but {published.size} were published: it was rolled back."
@@ -48,6 +44,15 @@ def check_anchor(*, size: int, conf: Conf) -> None:
         raise LedgerRefusalError(
             f"The log's first {published.size} entries are not those that were published."
         )
+
+
+def newest_anchor(*, conf: Conf) -> Checkpoint | None:
+    """Return the newest checkpoint of the anchor file; None without one. LedgerError, OSError."""
+    file = conf.ledger_anchor_file
+    if file is None or not file.exists():
+        return None
+    note = last_anchor(_tail(file))
+    return open_checkpoint(note, log_keys=conf.ledger_vkeys).checkpoint if note else None
 
 
 def _tail(path: Path) -> bytes:

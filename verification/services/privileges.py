@@ -67,6 +67,8 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_spent_sign": INSERT,
             "verification_ledger_stage": STAGE,
             "verification_reveal": INSERT,
+            "verification_control_run": INSERT,
+            "verification_control_result": INSERT,
             "verification_erasure": {
                 "INSERT": None,
                 "UPDATE": ("decision", "decided_by_id", "decided_at"),
@@ -103,6 +105,8 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_ledger_checkpoint": INSERT,
             "verification_ledger_cosignature": INSERT,
             "verification_ledger_verification": INSERT,
+            "verification_control_run": INSERT,
+            "verification_control_result": INSERT,
             "verification_review": {"INSERT": None, "UPDATE": ("needs_second",)},
             "verification_policy_replay": {"UPDATE": REPLAY_STEPS},
             "verification_second_factor": {"UPDATE": ("kek_id", "sealed")},

@@ -13,7 +13,13 @@ from django.contrib.auth import get_user_model
 
 from verification.ledger.canonical import Json, parse
 from verification.ledger.errors import CanonicalError
-from verification.services import export_audit, policy_audit, price_audit, rights_audit
+from verification.services import (
+    control_audit,
+    export_audit,
+    policy_audit,
+    price_audit,
+    rights_audit,
+)
 from verification.services.faults import Fault, FaultCode
 from verification.services.record_streams import utc_sql
 
@@ -109,6 +115,8 @@ def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
     yield from export_audit.export_faults(connection, (raw for (raw,) in exports))
     prices = connection.execute(ENTRIES, [list(price_audit.KINDS)])
     yield from price_audit.price_faults(connection, (raw for (raw,) in prices))
+    checks = connection.execute(ENTRIES, [list(control_audit.KINDS)])
+    yield from control_audit.control_faults(connection, (raw for (raw,) in checks))
 
 
 def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:

@@ -34,14 +34,16 @@ DUTIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "approver": (
             *REGISTERS, "reveal_evidence", "request_erasure", "decide_erasure", "work_review",
             "second_review", "assign_review", "reopen_review", "decide_policy", "decide_rights",
-            "view_rightschange", *EXPORTS, "decide_export", *COSTS,
+            "view_rightschange", *EXPORTS, "decide_export", *COSTS, "view_controls",
         ),
-        "auditor": (*REGISTERS, "view_rightschange", *EXPORTS, "view_logins", *COSTS),
+        "auditor": (
+            *REGISTERS, "view_rightschange", *EXPORTS, "view_logins", *COSTS, "view_controls",
+        ),
         "engineer": (),
         "administrator": (
             "assign_review", "break_glass", "propose_policy", "decide_policy", "request_rights",
             "decide_rights", "view_rightschange", "view_exportrequest", "decide_export",
-            "view_logins", "set_price", *COSTS,
+            "view_logins", "set_price", *COSTS, "view_controls",
         ),
     }
 )  # fmt: skip

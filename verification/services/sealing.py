@@ -12,7 +12,7 @@ from verification.identifiers import uuid7
 from verification.models import Evidence, EvidenceKey
 from verification.services.entries import NOTHING, Added, KeptItem
 from verification.vault.envelope import Place, WrappedKey, new_key, seal, unseal, unwrap, wrap
-from verification.vault.errors import ErasedError
+from verification.vault.errors import ErasedError, VaultError
 from verification.vault.keyring import Keyring
 
 
@@ -123,6 +123,15 @@ def _unwrap(row: EvidenceKey, keyring: Keyring) -> bytes:
         raise ErasedError("the key of this evidence was destroyed")
     wrapped = WrappedKey(row.kek_id, bytes(row.sealed))
     return unwrap(keyring, wrapped, key_place(row.attempt_id))
+
+
+def key_opens(row: EvidenceKey, keyring: Keyring) -> bool:
+    """Return whether the keyring unwraps a key that is stored."""
+    try:
+        _unwrap(row, keyring)
+    except VaultError:
+        return False
+    return True
 
 
 def key_place(attempt_id: UUID) -> Place:

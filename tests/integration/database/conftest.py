@@ -18,6 +18,8 @@ from tests.owner import unguarded
 from tests.reviewing import open_review, step
 from verification.ledger.canonical import canonical
 from verification.models import (
+    ControlResult,
+    ControlRun,
     Erasure,
     Export,
     ExportRequest,
@@ -112,6 +114,20 @@ def furnished(db: None, runtime: Runtime) -> None:
     )
     LedgerVerification.objects.create(
         id=uuid4(), started_at=NOON, finished_at=NOON, size=1, attempts=1, result="held"
+    )
+    run = ControlRun.objects.create(
+        id=uuid4(),
+        started_at=NOON,
+        finished_at=NOON,
+        origin="worker",
+        by_name="worker",
+        digest="0" * 64,
+        holds=1,
+        fails=0,
+        unknown=0,
+    )
+    ControlResult.objects.create(
+        id=uuid4(), run=run, control="guards", state="holds", sentence="All stand.", evidence={}
     )
     stage([canonical({"kind": "test.staged"})])
     # Deferred checks would make TRUNCATE fail for another reason.

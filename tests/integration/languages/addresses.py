@@ -15,6 +15,7 @@ NARROWED = {
     "ledgerentry": ("?q=nothing", "?q=0"),
     "review": ("?show=decided", "?show=proposed", "?q=nothing"),
     "rollup": ("?period=30d", "?since=2001-01-01&until=2001-01-02"),
+    "controlrun": ("?show=broken",),
     "reveal": ("?attempt=x", "?subject=nobody"),
 }
 """Lists as they look when they are narrowed, empty or asked for nonsense."""

@@ -22,6 +22,7 @@ from verification.models.rights import Growth
 from verification.policy.terms import Decision, Priority
 from verification.selectors.record import AttemptFilter
 from verification.services import review_queue, reviews
+from verification.services.control_runs import check_as_staff
 from verification.services.erasing import decide_erasure, request_erasure
 from verification.services.policies import propose_policy
 from verification.services.prices import set_price
@@ -181,6 +182,11 @@ class Furnisher:
         for month in ("2026-11", "2001-01", "x"):
             yield f"costs {month}", f"{reverse(f'{ADMIN}price_costs')}?month={month}"
 
+    def controls(self) -> Iterator[tuple[str, str]]:
+        """Check the controls once."""
+        check_as_staff(by=self.reader, runtime=self.lives.runtime)
+        yield "control", reverse(f"{ADMIN}controlrun_control", args=["rights_sealed"])
+
     def log(self) -> Iterator[tuple[str, str]]:
         """Seal everything; add an entry of each kind, a checkpoint and a verification."""
         rebuild(runtime=self.lives.runtime)
@@ -206,6 +212,6 @@ def furnish(lives: Lives) -> House:
     house = Furnisher(lives, reader, other)
     found = [
         house.attempts(), house.disclosures(), house.reviews(), house.policy(), house.rights(),
-        house.exports(), house.prices(), house.log(),
+        house.exports(), house.prices(), house.controls(), house.log(),
     ]  # fmt: skip
     return House(reader, {name: path for pages in found for name, path in pages})

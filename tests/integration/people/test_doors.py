@@ -18,6 +18,7 @@ APPROVERS = frozenset({"approver"})
 ADMINS = frozenset({"administrator"})
 POLICY = APPROVERS | ADMINS
 EXPORTING = APPROVERS | {"auditor"}
+CONTROLS = POLICY | {"auditor"}
 LOGINS = ADMINS | {"auditor"}
 OFFICERS = APPROVERS | {"officer"}
 COSTS = POLICY | {"auditor"}
@@ -62,6 +63,10 @@ DOORS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "verification_reviewpolicy_cancel": (POLICY, POLICY),
     "verification_reviewpolicy_changelist": (DECIDING, DECIDING),
     "verification_reviewpolicy_change": (DECIDING, DECIDING),
+    "verification_controlrun_changelist": (CONTROLS, CONTROLS),
+    "verification_controlrun_check": (CONTROLS, CONTROLS),
+    "verification_controlrun_pack": (CONTROLS, CONTROLS),
+    "verification_controlrun_control": (CONTROLS, CONTROLS),
     "verification_preference": (STAFF, STAFF),
     "verification_reauth": (STAFF, STAFF),
     "verification_factor": (STAFF, STAFF),
