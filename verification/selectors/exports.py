@@ -26,12 +26,15 @@ from verification.selectors.record import AttemptFilter, whole_attempts
 
 BLOCK_BYTES = 262_144
 READING = "SET TRANSACTION READ ONLY; SET LOCAL datestyle = 'ISO'"
-# What is staged is read first, in the same snapshot. The hash of what changed must fit into memory,
-# and the lines come from the index in their order: a sort of millions would hold back the first.
+# What is staged is read first, in the same snapshot; the hash of what changed must fit into memory.
 AS_OF_READING = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL datestyle = 'ISO';"
-    " SET LOCAL hash_mem_multiplier = 64; SET LOCAL enable_sort = off"
+    " SET LOCAL hash_mem_multiplier = 64"
 )
+# Lines come from the index in their order: a sort of millions would hold back the first.
+IN_ORDER = "; SET LOCAL enable_sort = off"
+FEW = ("biz_no", "request_id", "subject", "identifier")
+"""Filters by which so few are found, by indexes of their own, that they are sorted at once."""
 ROWS = SQL("""
     SELECT {cells}
     FROM ({found}) AS a LEFT JOIN verification_evidence_key AS k ON k.attempt_id = a.id
@@ -92,7 +95,7 @@ def _lines(
         yield b""
         yield form.opening + header(form)
         return
-    reading = AS_OF_READING if as_of else READING
+    reading = as_of_reading(query) if as_of else READING
     with closing(
         copy_blocks(lambda: file_statement(found, form, as_of), block_bytes, reading)
     ) as blocks:
@@ -100,6 +103,12 @@ def _lines(
         if form.opening:
             yield form.opening
         yield from blocks
+
+
+def as_of_reading(query: AttemptQuery | AttemptFilter) -> str:
+    """Return what begins a transaction in which a query is read as of a checkpoint."""
+    finds_few = any(getattr(query, name, None) is not None for name in FEW)
+    return AS_OF_READING if finds_few else AS_OF_READING + IN_ORDER
 
 
 def header(form: FileForm) -> bytes:

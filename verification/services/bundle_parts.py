@@ -18,8 +18,8 @@ from verification.selectors.as_of import CLOCKS
 from verification.selectors.attempts import AttemptQuery
 from verification.selectors.export_form import Blocks, FileForm
 from verification.selectors.exports import (
-    AS_OF_READING,
     COPY_LINES,
+    as_of_reading,
     file_statement,
     found_of,
     rows_of,
@@ -112,7 +112,7 @@ def bundle_parts(
         raise UnprovableExportError(_("No attempt can be found by this."))
     period, size = scope.period(), Literal(scope.checkpoint.size)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(AS_OF_READING)
+        cursor.execute(as_of_reading(query))
         openings = rows_of(found, [("opening", _opening(form))], scope.checkpoint)
         others = OTHERS.format(period=period, size=size, first=Literal(scope.first))
         statements = (

@@ -13,6 +13,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.conftest import OpenToken
 from tests.integration.exports.conftest import rows
@@ -247,6 +248,28 @@ def test_what_is_not_in_the_log_yet_is_not_in_the_file(lives: Lives) -> None:
     assert taken(size) == before
     drain(lives.runtime)
     assert taken(size) == before
+
+
+@pytest.mark.parametrize(
+    ("query", "sorts"),
+    [
+        (AttemptQuery(), False),
+        (AttemptQuery(state=State.ANSWERED), False),
+        (AttemptFilter(region="sandbox"), False),
+        (AttemptQuery(biz_no="ONB-1"), True),
+        (AttemptFilter(identifier="ONB-1"), True),
+    ],
+)
+def test_only_what_finds_few_is_sorted(
+    query: AttemptQuery | AttemptFilter, sorts: bool, lives: Lives
+) -> None:
+    """A file of millions begins at once; one of a single number does not read all of them."""
+    lives.settled()
+    seal(lives.runtime)
+    with CaptureQueriesContext(connection) as queries:
+        b"".join(attempts_file(query, as_of=LedgerCheckpoint.objects.get(pk=newest())))
+    begun = next(each["sql"] for each in queries if "REPEATABLE READ" in each["sql"])
+    assert ("enable_sort = off" in begun) is not sorts
 
 
 def test_a_size_without_a_checkpoint_or_from_before_is_not_repeatable(lives: Lives) -> None:
