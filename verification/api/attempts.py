@@ -14,10 +14,13 @@ from verification.api.attempt_json import attempt_json
 from verification.api.body import received_body
 from verification.api.endpoint import Endpoint, calling_client, json_response
 from verification.api.filters import (
+    FILE_PARAMETERS,
     PAGE_PARAMETERS,
     READERS,
     attempt_query,
     cursor_of,
+    export_as_of,
+    export_form,
     page_size,
     position_of,
     read_parameters,
@@ -26,10 +29,10 @@ from verification.api.forms import idempotency_key, read_form, required_file, re
 from verification.api.packet_digest import PacketDigest
 from verification.api.problems import Problem
 from verification.lifecycle import State
-from verification.models import ApiClient
+from verification.models import ApiClient, LedgerCheckpoint
 from verification.models.client import Scope
 from verification.selectors.attempts import AttemptQuery, find_attempt, list_page, newest_places
-from verification.selectors.export_form import Blocks
+from verification.selectors.export_form import Blocks, FileForm, Layout
 from verification.selectors.exports import attempts_file
 from verification.services.errors import ExportsBusyError
 from verification.services.export_slots import EXPORTS, ExportStream
@@ -104,6 +107,11 @@ class AttemptDetail(Endpoint):
 
 
 EXPORT_RETRY_AFTER_S = 5.0
+CONTENT_TYPES = {
+    Layout.CSV: "text/csv; charset=utf-8",
+    Layout.EXCEL: "text/csv; charset=utf-8",
+    Layout.JSONL: "application/jsonl",
+}
 
 
 class AttemptExport(Endpoint):
@@ -115,21 +123,28 @@ class AttemptExport(Endpoint):
     @extend_schema(**schema.EXPORT_ATTEMPTS)
     def get(self, request: Request) -> StreamingHttpResponse:
         """Put the export on record, then stream the client's attempts, in constant memory."""
-        parameters = read_parameters(request.META.get("QUERY_STRING", ""), allowed=READERS.keys())
+        allowed = READERS.keys() | FILE_PARAMETERS
+        parameters = read_parameters(request.META.get("QUERY_STRING", ""), allowed=allowed)
         client = calling_client(request)
-        record, stream = recorded_export(attempt_query(parameters, client=client), client)
+        query = attempt_query(parameters, client=client)
+        form, as_of = export_form(parameters), export_as_of(parameters)
+        record, stream = recorded_export(query, client, form, as_of)
+        told = {"Verification-As-Of": str(as_of.size)} if as_of else {}
         return StreamingHttpResponse(
             stream,
-            content_type="text/csv; charset=utf-8",
+            content_type=CONTENT_TYPES[form.layout],
             headers={
-                "Content-Disposition": 'attachment; filename="attempts.csv"',
+                "Content-Disposition": f'attachment; filename="attempts{form.suffix}"',
                 "Cache-Control": "no-store",
+                **told,
                 **export_headers(record),
             },
         )
 
 
-def recorded_export(query: AttemptQuery, client: ApiClient) -> tuple[ExportRecord, ExportStream]:
+def recorded_export(
+    query: AttemptQuery, client: ApiClient, form: FileForm, as_of: LedgerCheckpoint | None
+) -> tuple[ExportRecord, ExportStream]:
     """Return the record of an export and its stream; what finds no slot is not recorded."""
     recorded: list[ExportRecord] = []
 
@@ -139,10 +154,12 @@ def recorded_export(query: AttemptQuery, client: ApiClient) -> tuple[ExportRecor
             interface="api",
             client_id=client.pk,
             query=query,
+            form=form,
+            as_of=as_of,
             runtime=get_runtime(),
         )
         recorded.append(record)
-        return attempts_file(query)
+        return attempts_file(query, form=form, as_of=as_of)
 
     try:
         stream = EXPORTS.stream(start)

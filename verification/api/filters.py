@@ -13,11 +13,14 @@ from uuid import UUID
 
 from verification.api.problems import Problem
 from verification.lifecycle import State
-from verification.models import ApiClient
+from verification.models import ApiClient, LedgerCheckpoint
 from verification.models.review import ReviewState
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Verdict
+from verification.selectors.as_of import newest_repeatable, repeatable_checkpoint
 from verification.selectors.attempts import AttemptQuery, Position
+from verification.selectors.export_columns import COLUMNS
+from verification.selectors.export_form import FileForm, Layout, choose_columns
 
 MAX_PARAMETERS = 50
 MAX_PAGE_SIZE = 200
@@ -33,6 +36,9 @@ TIME = re.compile(
 )
 CURSOR = re.compile(r"[A-Za-z0-9_-]{1,200}")
 PAGE_PARAMETERS = frozenset({"cursor", "page_size"})
+FILE_PARAMETERS = frozenset({"as_of", "columns", "layout"})
+LATEST = "latest"
+SIZE = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 Choice = TypeVar("Choice", bound=Enum)
 
@@ -61,6 +67,34 @@ def attempt_query(parameters: Mapping[str, str], *, client: ApiClient) -> Attemp
         name: read(name, parameters[name]) for name, read in READERS.items() if name in parameters
     }
     return AttemptQuery(client=client, **given)
+
+
+def export_form(parameters: Mapping[str, str]) -> FileForm:
+    """Return what the file is to look like: `layout`, and `columns` with commas between."""
+    read_layout = _choice(Layout)
+    layout = parameters.get("layout", Layout.CSV)
+    columns = COLUMNS
+    if (names := parameters.get("columns")) is not None:
+        try:
+            columns = choose_columns(names.split(","))
+        except KeyError:
+            raise _invalid("columns", "names columns of the file, with commas between") from None
+    return FileForm(columns, read_layout("layout", layout))
+
+
+def export_as_of(parameters: Mapping[str, str]) -> LedgerCheckpoint | None:
+    """Return the checkpoint of `as_of`, a size or `latest`, if it is given."""
+    text = parameters.get("as_of")
+    if text is None:
+        return None
+    if text == LATEST:
+        checkpoint = newest_repeatable()
+    else:
+        checkpoint = repeatable_checkpoint(int(text)) if SIZE.fullmatch(text) else None
+    if checkpoint is None:
+        rule = f"is {LATEST}, or the size of a checkpoint as of which an export can be repeated"
+        raise _invalid("as_of", rule)
+    return checkpoint
 
 
 def page_size(parameters: Mapping[str, str]) -> int:

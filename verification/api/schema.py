@@ -16,6 +16,7 @@ from verification.lifecycle import State
 from verification.models.review import ReviewState
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Reason, Verdict
+from verification.selectors.export_form import Layout
 
 Schema = dict[str, Any]
 
@@ -375,6 +376,16 @@ EXPORT_ATTEMPTS: Schema = {
     "operation_id": "export_attempts",
     "parameters": [
         *FILTERS,
+        _query("as_of", TEXT, "What held when the log had this size, a checkpoint's; or `latest`."),
+        _query("columns", TEXT, "Names of columns, with commas between; without it all."),
+        _query("layout", {**TEXT, "enum": [each.value for each in Layout]}, "`csv` without it."),
+        OpenApiParameter(
+            "Verification-As-Of",
+            NUMBER,
+            OpenApiParameter.HEADER,
+            response=[200],
+            description="The size of the log as of which the file is, if `as_of` was given.",
+        ),
         OpenApiParameter(
             "Verification-Export",
             UUID,
@@ -390,7 +401,11 @@ EXPORT_ATTEMPTS: Schema = {
             description="The newest checkpoint, a signed note; absent while the log has none.",
         ),
     ],
-    "responses": {(200, "text/csv"): OpenApiTypes.STR, **READ_PROBLEMS},
+    "responses": {
+        (200, "text/csv"): OpenApiTypes.STR,
+        (200, "application/jsonl"): OpenApiTypes.STR,
+        **READ_PROBLEMS,
+    },
 }
 READ_CHECKPOINT: Schema = {
     "operation_id": "read_checkpoint",

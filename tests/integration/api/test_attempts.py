@@ -224,6 +224,41 @@ def test_an_export_is_on_record_and_sealed_before_its_first_byte(live: LiveSite)
     assert published.content == note
 
 
+def test_an_export_as_of_a_size_is_the_same_again(live: LiveSite) -> None:
+    live.submit(live.token("AS-OF", uuid="as-of"))
+    live.call("GET", "/api/v1/attempts/export.csv?subject=nobody")  # seals the log
+    form = "subject=as-of&columns=id,state,biz_no&layout=jsonl"
+    first = live.call("GET", f"/api/v1/attempts/export.csv?{form}&as_of=latest")
+    size = first.headers["Verification-As-Of"]
+    live.submit(live.token("AS-OF", uuid="as-of"))
+    again = live.call("GET", f"/api/v1/attempts/export.csv?{form}&as_of={size}")
+    assert again.headers["Content-Type"] == "application/jsonl"
+    assert "attempts.jsonl" in again.headers["Content-Disposition"]
+    assert again.headers["Verification-As-Of"] == size
+    assert again.content == first.content
+    [line] = again.content.splitlines()
+    assert list(json.loads(line)) == ["id", "state", "biz_no"]
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("as_of=yesterday", "as_of"),
+        ("as_of=-1", "as_of"),
+        ("as_of=999999999999999999", "as_of"),
+        ("as_of=9999999999999999999", "as_of"),
+        ("as_of=", "as_of"),
+        ("columns=id,face", "columns"),
+        ("columns=", "columns"),
+        ("layout=xlsx", "layout"),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused_by_name(live: LiveSite, query: str, name: str) -> None:
+    answer = live.call("GET", f"/api/v1/attempts/export.csv?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
+    assert answer.json()["parameter"] == name
+
+
 def test_a_replay_names_the_place_in_the_log_that_the_first_answer_could_not(
     live: LiveSite,
 ) -> None:
