@@ -418,7 +418,9 @@ ATTACKS: dict[str, tuple[Attack, FaultCode]] = {
     ),
     "an interior node as a leaf": (leaf_of_nodes, FaultCode.LABEL),
     "a node": (
-        owner("UPDATE verification_ledger_node SET hash = sha256('x') WHERE level = 2"),
+        owner(
+            "UPDATE verification_ledger_node SET hash = sha256('x') WHERE (level, index) = (2, 0)"
+        ),
         FaultCode.NODE,
     ),
     "a node deleted": (
