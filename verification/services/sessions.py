@@ -30,7 +30,7 @@ def open_session(*, client: ApiClient, request: BizTokenRequest, runtime: Runtim
     """Get a biz_token for `client`. Blocks up to `faceid_timeout_s`.
 
     Raises FaceIdError. Repeating after any of them is safe: a token that was issued and lost on
-    the way was not used, costs nothing, and expires within the hour.
+    the way was not used and expires within the hour. Whether it is billed no document says.
     """
     connection.close()  # back to the pool while the vendor works
     token = runtime.upstream.get_biz_token(request)
