@@ -108,7 +108,7 @@ class Tour:
         if is_shown:
             match = resolve(urlsplit(tab.url).path)
             self.shown.add(str(match.url_name))
-        # On a busy machine axe now and then reads style sheets anew, which the policy stops.
+        # What the browser says while axe works on the page is not the page's doing.
         before = list(self.complaints)
         if found := findings(tab):
             self.found[name] = found
