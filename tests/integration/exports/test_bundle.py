@@ -21,7 +21,7 @@ from tests.conftest import OpenToken
 from tests.integration.exports.test_as_of import House, newest
 from tests.integration.ledger.lives import LIVES, Lives, ahead, drain, seal
 from verification.identifiers import uuid7
-from verification.ledger import verify_export
+from verification.ledger import verify_export, verify_rows
 from verification.ledger.canonical import parse
 from verification.lifecycle import State
 from verification.models import ApiClient, LedgerCheckpoint, LedgerEntry
@@ -358,11 +358,12 @@ def test_a_period_begins_behind_a_heartbeat_that_shows_it(lives: Lives, tmp_path
     assert len(manifest["frontier"]) == manifest["first"].bit_count()
     code, report = checked(lives, members, tmp_path / "bundle.zip")
     assert (code, "1 rows" in report) == (0, True), report
-    # An earlier beginning than the heartbeat shows is refused.
-    manifest["query"]["since"] = "2020-01-01T00:00:00.000000Z"
-    attacked = {**members, "manifest.json": json.dumps(manifest).encode()}
-    code, report = checked(lives, attacked, tmp_path / "bundle.zip")
-    assert (code, "begin too late" in report) == (1, True), report
+    # An earlier beginning than the heartbeat shows is refused, and so is none.
+    for since_then in ("2020-01-01T00:00:00.000000Z", None):
+        manifest["query"]["since"] = since_then
+        attacked = {**members, "manifest.json": json.dumps(manifest).encode()}
+        code, report = checked(lives, attacked, tmp_path / "bundle.zip")
+        assert (code, "begin too late" in report) == (1, True), report
 
 
 @pytest.mark.parametrize(
@@ -426,3 +427,64 @@ def test_a_bundle_that_cannot_be_made_says_why_and_is_not_recorded(
     assert list(tmp_path.iterdir()) == []
     drain(every_life.runtime)
     assert not LedgerEntry.objects.filter(kind="export.created").exists()
+
+
+def _with_manifest(members: Members, **changes: object) -> Members:
+    manifest = {**json.loads(members["manifest.json"]), **changes}
+    return {**members, "manifest.json": json.dumps(manifest).encode()}
+
+
+UNREADABLE: dict[str, Callable[[Members], Members]] = {
+    "a line cut off": lambda each: {**each, "entries.txt": each["entries.txt"][:-1]},
+    "a column named otherwise": lambda each: {
+        **each, "attempts.csv": each["attempts.csv"].replace(b"outcome", b"result", 1),
+    },
+    "a long manifest": lambda each: {**each, "manifest.json": b" " * (2**24 + 1)},
+    "an unknown member": lambda each: _with_manifest(each, more=1),
+    "an empty log": lambda each: _with_manifest(each, size=0),
+    "a frontier too many": lambda each: _with_manifest(
+        each, frontier=["47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_is_not_of_its_form_cannot_be_read(
+    name: str, every_life: Lives, tmp_path: Path
+) -> None:
+    members = signed_off(made(every_life))
+    changed = UNREADABLE[name](members)
+    if name in {"a line cut off", "a column named otherwise"}:
+        changed = signed_off(changed)
+    code, report = checked(every_life, changed, tmp_path / "bundle.zip")
+    assert (code, "Cannot be read" in report) == (2, True), report
+
+
+@pytest.mark.parametrize("line", [b'{"kind": "heartbeat"}', b'{"at":1.5,"kind":"heartbeat"}'])
+def test_an_entry_that_is_not_canonical_is_named(
+    line: bytes, every_life: Lives, tmp_path: Path
+) -> None:
+    members = made(every_life)
+    lines = _lines(members, "entries.txt")
+    lines[-1] = lines[-1].split(b" - ")[0] + b" - " + line + b"\n"
+    attacked = signed_off({**members, "entries.txt": b"".join(lines)})
+    code, report = checked(every_life, attacked, tmp_path / "bundle.zip")
+    assert (code, "not of its form" in report) == (1, True), report
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_large_bundle_is_checked_in_pieces(
+    processes: str, every_life: Lives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_export, "CHUNK", 2)
+    members = made(every_life)
+    code, report = checked(every_life, members, tmp_path / "bundle.zip", "--processes", processes)
+    assert (code, f"{len(LIVES)} rows" in report) == (0, True), report
+
+
+def test_members_of_groups_are_read_as_they_stand() -> None:
+    assert verify_rows.members_of('[1.50, {"a": 1.0}, null]', "xyz") == ["1.50", '{"a": 1.0}', None]
+    with pytest.raises(ValueError, match="not the list"):
+        verify_rows.members_of("[1]", "xy")
+    with pytest.raises(ValueError, match="opening"):
+        verify_rows.Opening(b'{"id": "x"}')
