@@ -43,8 +43,6 @@ ATTEMPTS = "/admin/verification/verificationattempt/"
 DESK = "/admin/verification/review/"
 NO_PAGE = {
     "autocomplete", "jsi18n", "view_on_site", "logout",
-    "procrastinate_procrastinatejob_add", "procrastinate_procrastinatejob_change",
-    "procrastinate_procrastinatejob_delete", "procrastinate_procrastinatejob_history",
     "verification_review_change", "verification_erasure_certificate", "auth_user_delete",
     "verification_factor_codes", "verification_erasure_decide", "verification_erasure_request",
     "verification_exportrequest_decide", "verification_exportrequest_take",
@@ -108,17 +106,14 @@ class Tour:
         if is_shown:
             match = resolve(urlsplit(tab.url).path)
             self.shown.add(str(match.url_name))
-        # What the browser says while axe works on the page is not the page's doing.
-        before = list(self.complaints)
         if found := findings(tab):
             self.found[name] = found
-        self.complaints = before
 
     def _listen(self, message: ConsoleMessage) -> None:
         # The browser calls every answer of 4xx or 5xx an error; those are asked for here.
         is_asked_for = "the server responded with a status of" in message.text
         if message.type in SERIOUS and not is_asked_for:
-            self.complaints.append(message.text)
+            self.complaints.append(f"{message.location['url']}: {message.text}")
 
 
 def _session_of(person: User, address: str) -> Any:

@@ -20,13 +20,10 @@ NARROWED = {
 }
 """Lists as they look when they are narrowed, empty or asked for nonsense."""
 
-OPERATORS = "procrastinate"
-"""The queue's own pages speak no other language; only superusers see them."""
-
 
 def addresses_of(house: House) -> dict[str, str]:
     """Return the path of every page that shows something, by what it shows."""
-    unknown = (str(NOBODY), str(SAMPLES["int"]), OPERATORS)
+    unknown = (str(NOBODY), str(SAMPLES["int"]))
     lists = {
         name: path for name, path in doors().items() if not any(each in path for each in unknown)
     }
