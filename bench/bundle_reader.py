@@ -45,7 +45,6 @@ def main(_arguments: list[str]) -> None:
                 query=AttemptQuery(),
                 form=FileForm(tuple(each for each in COLUMNS if each.name not in UNLOGGED)),
                 as_of=as_of,
-                runtime=runtime,
             )
         written_s = time.perf_counter() - began
         grown = peak_bytes(os.getpid()) - before

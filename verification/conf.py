@@ -60,6 +60,9 @@ class Conf:
     second_factor: bool = True
     address_header: str = ""
     database_role: str = "owner"
+    export_dir: Path | None = None
+    export_keep_days: int = 7
+    export_places: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse figures that would switch a limit off, and a role that nobody has."""
@@ -73,6 +76,7 @@ class Conf:
             "reveals_per_hour",
             "session_idle_s",
             "session_absolute_s",
+            "export_keep_days",
         ):
             if getattr(self, name) <= 0:
                 raise ImproperlyConfigured(f"VERIFICATION['{name.upper()}'] must be above zero")
@@ -90,6 +94,7 @@ def build_conf(given: Mapping[str, Any]) -> Conf:
     values["keyring"] = _keyring(values.pop("keyring", ""), values.pop("keyring_dir", ""))
     values["digest_key"] = _digest_key(values.get("digest_key", ""))
     values |= _ledger(values)
+    values["export_dir"] = Path(values["export_dir"]) if values.get("export_dir") else None
     values["policy_file"] = Path(values["policy_file"]) if values.get("policy_file") else None
     known = {each.name for each in fields(Conf)}
     if unknown := sorted(set(values) - known):

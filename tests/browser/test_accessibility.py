@@ -34,7 +34,7 @@ from verification.services import rights
 from verification.services.runtime import Runtime
 from verification.services.saved_filters import save_filter
 from verification.services.sealing import add_evidence
-from verification.services.staff_exports import decide_export, request_export
+from verification.services.staff_exports import Wanted, decide_export, request_export
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -179,7 +179,7 @@ def _staff(house: House, runtime: Runtime) -> Iterator[str]:
         yield reverse("admin:verification_rightschange_change", args=[row.pk])
     yield reverse("admin:verification_rightschange_changelist")
     for by in (house.reader, User.objects.get(username="r2")):
-        asked = request_export(which=AttemptFilter(), reason=WHY, by=by, runtime=runtime)
+        asked = request_export(wanted=Wanted(AttemptFilter(), WHY), by=by, runtime=runtime)
         yield reverse("admin:verification_exportrequest_change", args=[asked.pk])
         if by != house.reader:
             decide_export(request_id=asked.pk, approve=True, by=house.reader, runtime=runtime)

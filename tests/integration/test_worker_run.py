@@ -21,9 +21,8 @@ from django.db import InterfaceError, OperationalError
 
 from project.embedded_postgres import Server, start, stop
 from verification.ledger.canonical import canonical
-from verification.management.sequencer import IDLE_PAUSE_S, Sequencer, SequencerEndedError
+from verification.management.rounds import Duty, Rounds, RoundsEndedError
 from verification.services.errors import LedgerRefusalError
-from verification.services.sequencing import BATCH
 
 ROOT = Path(__file__).resolve().parents[2]
 REAPER = "verification.jobs.reap_attempts"
@@ -31,9 +30,14 @@ READY = "Ready: jobs and the sequencer run"
 UNEXPECTED_END = """
 import sys, django
 django.setup()
+from verification.management.rounds import Duty
 from verification.management.worker import run_worker
-sys.exit(0 if run_worker(tend=lambda: sys.exit(0)) else 3)
+duty = Duty("sequencer", "Entries of the log", lambda: sys.exit(0), 0.1)
+sys.exit(0 if run_worker(duties=lambda _: [duty]) else 3)
 """
+
+
+IDLE_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,15 +307,15 @@ def test_an_unexpected_end_of_the_sequencer_ends_the_process(run: Run) -> None:
     assert worker.count("The sequencer has ended") == 1
 
 
-class Rounds:
+class Told:
     """Answers or raises what it was given, one after the other; then tells the loop to stop."""
 
-    def __init__(self, *answers: int | BaseException) -> None:
+    def __init__(self, *answers: bool | BaseException) -> None:
         self.answers = list(answers)
         self.stopping = Event()
         self.now = 1000.0
 
-    def __call__(self) -> int:
+    def __call__(self) -> bool:
         """Do as told."""
         answer = self.answers.pop(0)
         if not self.answers:
@@ -320,20 +324,21 @@ class Rounds:
             raise answer
         return answer
 
-    def sequencer(self) -> Sequencer:
-        """Return a sequencer of these rounds."""
-        return Sequencer(tend=self, stopping=self.stopping, clock=lambda: self.now)
+    def rounds(self) -> Rounds:
+        """Return a loop of these rounds."""
+        duty = Duty("sequencer", "Entries of the log", self, IDLE_PAUSE_S)
+        return Rounds(duty, stopping=self.stopping, clock=lambda: self.now)
 
 
-def test_a_full_batch_is_followed_at_once_and_others_after_a_pause() -> None:
-    sequencer = Rounds(BATCH, BATCH - 1, 0).sequencer()
+def test_what_is_behind_goes_on_at_once_and_else_after_a_pause() -> None:
+    sequencer = Told(True, False, False).rounds()
     assert [sequencer.round() for _ in range(3)] == [0.0, IDLE_PAUSE_S, IDLE_PAUSE_S]
 
 
 def test_pauses_grow_during_an_outage_which_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    away: list[int | BaseException] = [OperationalError("x"), InterfaceError("x")] * 4
-    sequencer = Rounds(*away, 0, OperationalError("x")).sequencer()
+    away: list[bool | BaseException] = [OperationalError("x"), InterfaceError("x")] * 4
+    sequencer = Told(*away, False, OperationalError("x")).rounds()
     pauses = [sequencer.round() for _ in away]
     assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0])
     assert [each.levelname for each in caplog.records] == ["WARNING"]
@@ -343,16 +348,16 @@ def test_pauses_grow_during_an_outage_which_is_told_once(caplog: pytest.LogCaptu
 
 
 def test_a_refusal_is_critical_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    rounds = Rounds(*[LedgerRefusalError("it was rolled back")] * 90, 0)
-    sequencer = rounds.sequencer()
+    told = Told(*[LedgerRefusalError("it was rolled back")] * 90, False)
+    sequencer = told.rounds()
     for _ in range(90):
-        rounds.now += sequencer.round()
+        told.now += sequencer.round()
     assert [each.levelname for each in caplog.records] == ["CRITICAL"] * 3
     assert "it was rolled back" in caplog.text
 
 
 def test_what_nobody_foresaw_is_logged_without_its_values(caplog: pytest.LogCaptureFixture) -> None:
-    sequencer = Rounds(ValueError("a secret value"), 7).sequencer()
+    sequencer = Told(ValueError("a secret value"), False).rounds()
     assert sequencer.round() > IDLE_PAUSE_S
     assert re.search(r"failed: ValueError\n.*in __call__", caplog.text, re.DOTALL)
     assert "a secret value" not in caplog.text
@@ -360,9 +365,9 @@ def test_what_nobody_foresaw_is_logged_without_its_values(caplog: pytest.LogCapt
 
 
 def test_the_loop_ends_when_told_to_and_says_when_it_ends_otherwise() -> None:
-    thread = Thread(target=Rounds(1, ValueError(), 0).sequencer().run)
+    thread = Thread(target=Told(True, ValueError(), False).rounds().run)
     thread.start()
     thread.join(10)
     assert not thread.is_alive()
-    with pytest.raises(SequencerEndedError, match="SystemExit"):
-        Rounds(SystemExit(0)).sequencer().run()
+    with pytest.raises(RoundsEndedError, match="SystemExit"):
+        Told(SystemExit(0)).rounds().run()

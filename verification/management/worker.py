@@ -1,7 +1,7 @@
-"""The worker process: background jobs in the main thread, the log's sequencer in another.
+"""The worker process: background jobs in the main thread, each of its loops in another.
 
-Both outlive an outage of the database: procrastinate's worker ends when its connections do, and is
-started again here. Only a signal ends the process, or the unforeseen end of one of the two.
+All outlive an outage of the database: procrastinate's worker ends when its connections do, and is
+started again here. Only a signal ends the process, or the unforeseen end of one of them.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psycopg
 from django.db import InterfaceError, OperationalError
@@ -20,7 +20,7 @@ from procrastinate.exceptions import ConnectorException
 from psycopg_pool import AsyncConnectionPool
 
 from verification.management.outage import Outage
-from verification.management.sequencer import Sequencer
+from verification.management.rounds import Duty, Rounds
 
 logger = logging.getLogger(__name__)
 
@@ -45,29 +45,30 @@ OUTAGE_LOGGERS = (
 LOST_STATES = ("57P01", "57P02", "57P03")
 
 
-def run_worker(*, tend: Callable[[], int]) -> bool:
-    """Run jobs, and `tend` in a thread, until SIGTERM or SIGINT; for the main thread only.
+def run_worker(*, duties: Callable[[threading.Event], Sequence[Duty]]) -> bool:
+    """Run jobs, and each duty in a thread, until SIGTERM or SIGINT; for the main thread only.
 
-    Returns False if one of the two ended by itself. After a signal the running job and the running
-    round are finished; what takes longer than STOP_S is cut off, and the exit code is 1.
+    `duties` is given what is set when they are to stop. Returns False if one of them ended by
+    itself. After a signal the running job and the running rounds are finished; what takes longer
+    than STOP_S is cut off, and the exit code is 1.
     """
     loggers = [logging.getLogger(name) for name in OUTAGE_LOGGERS]
     once = _OncePerOutage()
     for each in loggers:
         each.addFilter(once)
     try:
-        return asyncio.run(_Worker(tend).run())
+        return asyncio.run(_Worker(duties).run())
     finally:
         for each in loggers:
             each.removeFilter(once)
 
 
 class _Worker:
-    """The two halves, and what ends both."""
+    """Jobs and loops, and what ends them all."""
 
-    def __init__(self, tend: Callable[[], int]) -> None:
+    def __init__(self, duties: Callable[[threading.Event], Sequence[Duty]]) -> None:
         self._stopping = threading.Event()
-        self._sequencer = Sequencer(tend=tend, stopping=self._stopping)
+        self._duties = duties(self._stopping)
         self._outage = Outage("Jobs", longest_pause_s=LONGEST_PAUSE_S)
         self._is_announced = False
         self._cut = threading.Timer(STOP_S, _cut_off)
@@ -76,22 +77,27 @@ class _Worker:
     async def run(self) -> bool:
         """Return whether a signal ended it."""
         jobs = asyncio.create_task(self._keep_working(), name="job loop")
-        rounds = asyncio.create_task(asyncio.to_thread(self._sequencer.run), name="sequencer")
+        rounds = [
+            asyncio.create_task(
+                asyncio.to_thread(Rounds(each, stopping=self._stopping).run), name=each.name
+            )
+            for each in self._duties
+        ]
         for each in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(each, self._stop, jobs)
-        await asyncio.wait({jobs, rounds}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({jobs, *rounds}, return_when=asyncio.FIRST_COMPLETED)
         is_asked_for = self._stopping.is_set()
         self._stop(jobs)
-        await asyncio.wait({jobs, rounds})
+        await asyncio.wait({jobs, *rounds})
         self._cut.cancel()
-        for task in (jobs, rounds):
+        for task in (jobs, *rounds):
             if not task.cancelled() and (error := task.exception()):
                 logger.critical("The %s has ended: %s", task.get_name(), type(error).__name__)
                 is_asked_for = False
         return is_asked_for
 
     def _stop(self, jobs: asyncio.Task[None]) -> None:
-        """Let both halves finish what they are doing; a repeated signal changes nothing."""
+        """Let all finish what they are doing; a repeated signal changes nothing."""
         if self._stopping.is_set():
             return
         self._stopping.set()

@@ -6,6 +6,7 @@ from verification.models.control import ControlResult, ControlRun
 from verification.models.erasure import Erasure
 from verification.models.evidence import Evidence, EvidenceKey
 from verification.models.export import Export, ExportRequest
+from verification.models.export_job import ExportJob
 from verification.models.ledger import (
     LedgerCheckpoint,
     LedgerCosignature,
@@ -41,6 +42,7 @@ __all__ = [
     "Evidence",
     "EvidenceKey",
     "Export",
+    "ExportJob",
     "ExportRequest",
     "LedgerCheckpoint",
     "LedgerCosignature",

@@ -8,15 +8,28 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from verification.models.reveal import Purpose
+
 EXPORT_REQUESTED = "export.requested"
 EXPORT_APPROVED = "export.approved"
 EXPORT_REFUSED = "export.refused"
 EXPORT_WITHDRAWN = "export.withdrawn"
+EXPORT_ENDED = "export.ended"
 EXPORT_COMPLETED = "export.completed"
-"""Kinds of the log's entries about requests, beside `export.created`."""
+EXPORT_TAKEN = "export.taken"
+EXPORT_DELIVERED = "export.delivered"
+"""Kinds of the log's entries about exports, beside `export.created`."""
 
 LARGE_EXPORT = 10_000
 """More attempts than these a day leave with one person only if a second one agrees."""
+
+
+class Repeats(models.TextChoices):
+    """How often a scheduled export is made, each time of the period that has just ended."""
+
+    DAILY = "daily", _("every day")
+    WEEKLY = "weekly", _("every week")
+    MONTHLY = "monthly", _("every month")
 
 
 class ExportDecision(models.TextChoices):
@@ -31,11 +44,17 @@ class ExportRequest(models.Model):
     """A request to take a large export, and what came of it.
 
     `filters` is what `staff_exports.write_filter` makes of a list's filter. `rows` were counted
-    when it was asked for, and no further than some number beyond LARGE_EXPORT.
+    when it was asked for, and no further than some number beyond LARGE_EXPORT. `form` is what
+    `export_shape.write_shape` makes; unmasked ones name a `purpose`. What `repeats` is made for
+    each period until `expires_at`, or until somebody ends it. `place` is one of EXPORT_PLACES.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
     filters = models.JSONField()
+    form = models.JSONField(default=dict)
+    purpose = models.CharField(max_length=20, choices=Purpose.choices, null=True)
+    repeats = models.CharField(max_length=7, choices=Repeats.choices, null=True)
+    place = models.CharField(max_length=50, null=True)
     rows = models.PositiveIntegerField()
     reason = models.CharField(max_length=500)
     requested_by = models.ForeignKey(
@@ -48,6 +67,10 @@ class ExportRequest(models.Model):
     )
     decided_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True)
 
     class Meta:
         """Four eyes, in the database."""
@@ -82,6 +105,21 @@ class ExportRequest(models.Model):
                 | Q(expires_at__isnull=True) & (Q(decision__isnull=True) | ~Q(decision="approved")),
             ),
             models.CheckConstraint(name="export_has_reason", condition=~Q(reason="")),
+            models.CheckConstraint(
+                name="export_repeats_known",
+                condition=Q(repeats__isnull=True) | Q(repeats__in=Repeats.values),
+            ),
+            models.CheckConstraint(
+                name="export_unmasked_has_purpose",
+                condition=Q(form__is_masked=True)
+                | Q(form__is_masked__isnull=True)
+                | Q(purpose__in=Purpose.values),
+            ),
+            models.CheckConstraint(
+                name="export_ends_by_somebody",
+                condition=Q(ended_at__isnull=True, ended_by__isnull=True)
+                | Q(ended_at__isnull=False, ended_by__isnull=False, repeats__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -92,13 +130,15 @@ class ExportRequest(models.Model):
 class Export(models.Model):
     """An export that a person took in the admin; its entry is `export.created`.
 
-    `rows` are those of its request for a large one, else counted as it was taken.
+    `rows` are those of its request for a large one, else counted as it was taken; `filters` hold
+    a digest where the list was narrowed by a text about a person.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField()
     filters = models.JSONField()
+    form = models.JSONField(default=dict)
     rows = models.PositiveIntegerField()
     is_large = models.BooleanField()
     request = models.ForeignKey(

@@ -37,6 +37,7 @@ STEPPING = (
     "verification_rights_change",
     "verification_export_request",
     "verification_export",
+    "verification_export_job",
 )
 """Tables whose rows change in known steps, each column written once."""
 

@@ -4,13 +4,18 @@ Each expression reads the attempt `a` (with its `client_name`), its evidence key
 `r`, as `exports.ROWS` joins them. `docs/reference/csv.md` is the data dictionary.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
 from verification.models.attempt import threshold_column
 
 FORMULA_STARTS = "\t\n\r+-=@\uff0b\uff0d\uff1d\uff20"
 """A spreadsheet may run a cell that begins with one of these; the last four are full-width."""
+
+MASK = "\u2022\u2022\u2022\u2022"
+MASKED_TAIL = 4
+"""So much of a text that is twice as long or longer stays to be seen when it is masked."""
 
 _FORMULA_CODES = ", ".join(str(ord(each)) for each in FORMULA_STARTS)
 
@@ -20,23 +25,44 @@ class Column:
     """`expression` is SQL over `a`, `k` and `r`; `is_outside_text` cells hold what others wrote.
 
     `json` is SQL for the value where JSON is written: text as it is stored, values with their type.
+    `is_personal` cells name or describe a person. `is_masked` ones show at most MASKED_TAIL
+    characters of that.
     """
 
     name: str
     expression: str
     json: str
     is_outside_text: bool = False
+    is_personal: bool = False
+    is_masked: bool = False
+
+
+def masked(columns: Iterable[Column]) -> tuple[Column, ...]:
+    """Return the columns, of which personal ones show no more than their last characters."""
+    return tuple(_mask(each) if each.is_personal else each for each in columns)
+
+
+def _mask(column: Column) -> Column:
+    """Show nothing of what is so short that its end would be most of it."""
+    cell = f"a.{column.name}::text"
+    expression = (
+        f"CASE WHEN length({cell}) >= {2 * MASKED_TAIL} "
+        f"THEN '{MASK}' || right({cell}, {MASKED_TAIL}) WHEN {cell} IS NOT NULL THEN '{MASK}' END"
+    )
+    if not column.is_outside_text:
+        expression = f"CASE WHEN {cell} IS NOT NULL THEN '{MASK}' END"
+    return replace(column, expression=expression, json=expression, is_masked=True)
 
 
 def _same(name: str, expression: str) -> Column:
     return Column(name, expression, expression)
 
 
-def _plain(name: str) -> Column:
-    return _same(name, f"a.{name}")
+def _plain(name: str, *, is_personal: bool = False) -> Column:
+    return Column(name, f"a.{name}", f"a.{name}", is_personal=is_personal)
 
 
-def _outside(name: str, source: str | None = None) -> Column:
+def _outside(name: str, source: str | None = None, *, is_personal: bool = False) -> Column:
     """Put an apostrophe before a cell that a spreadsheet would take for a formula.
 
     `ascii` is the code point of the first character: 60 ns a cell, a third of a regular
@@ -44,7 +70,7 @@ def _outside(name: str, source: str | None = None) -> Column:
     """
     cell = f"a.{source or name}"
     guarded = f"CASE WHEN ascii({cell}) IN ({_FORMULA_CODES}) THEN '''' || {cell} ELSE {cell} END"
-    return Column(name, guarded, cell, is_outside_text=True)
+    return Column(name, guarded, cell, is_outside_text=True, is_personal=is_personal)
 
 
 def _flag(name: str) -> Column:
@@ -89,8 +115,8 @@ COLUMNS: tuple[Column, ...] = (
     _same("decision", _DECISION),
     _outside("client", "client_name"),
     _plain("region"),
-    _outside("biz_no"),
-    _outside("subject"),
+    _outside("biz_no", is_personal=True),
+    _outside("subject", is_personal=True),
     _outside("request_id"),
     _plain("result_code"),
     _outside("result_message"),
@@ -105,7 +131,7 @@ COLUMNS: tuple[Column, ...] = (
     _outside("device_level"),
     _plain("device_tags"),
     _plain("verify_tags"),
-    _plain("visual_attributes"),
+    _plain("visual_attributes", is_personal=True),
     Column("evidence", _EVIDENCE, f"{_EVIDENCE}::json"),
     _same("packet_sha256", "encode(a.packet_sha256, 'hex')"),
     _plain("packet_size_bytes"),

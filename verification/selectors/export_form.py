@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from verification.selectors.export_columns import COLUMNS, Column
 
-Blocks = Generator[bytes, None, None]
+Blocks = Generator[bytes, None, int]
+"""A file in pieces; returns how many rows it has, its first line not counted."""
 
 GZIP_WINDOW = 31
 """Deflate in a gzip frame. zlib puts no time and no name into its header."""
@@ -25,11 +26,17 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileForm:
-    """`columns` are some of COLUMNS, in their order."""
+    """`columns` are some of COLUMNS, in their order; a later part of a file has no `has_start`."""
 
     columns: tuple[Column, ...] = COLUMNS
     layout: Layout = Layout.CSV
     is_gzipped: bool = False
+    has_start: bool = True
+
+    @property
+    def masked(self) -> tuple[str, ...]:
+        """Return the names of the columns that are masked."""
+        return tuple(each.name for each in self.columns if each.is_masked)
 
     @property
     def suffix(self) -> str:
@@ -40,7 +47,7 @@ class FileForm:
     @property
     def opening(self) -> bytes:
         """Return what stands before the first line."""
-        return b"\xef\xbb\xbf" if self.layout is Layout.EXCEL else b""
+        return b"\xef\xbb\xbf" if self.layout is Layout.EXCEL and self.has_start else b""
 
 
 PLAIN_CSV = FileForm()
@@ -61,9 +68,18 @@ def gzipped(blocks: Blocks) -> Blocks:
     deflate = zlib.compressobj(wbits=GZIP_WINDOW)
     try:
         yield b""
-        for block in blocks:
-            if pressed := deflate.compress(block):
-                yield pressed
+        rows = yield from _deflated(blocks, deflate)
         yield deflate.flush()
+        return rows
     finally:
         blocks.close()
+
+
+def _deflated(blocks: Blocks, deflate: "zlib._Compress") -> Blocks:
+    while True:
+        try:
+            block = next(blocks)
+        except StopIteration as end:
+            return int(end.value)
+        if pressed := deflate.compress(block):
+            yield pressed

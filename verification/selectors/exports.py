@@ -50,7 +50,7 @@ AS_OF = SQL("""
         ({unchanged}) UNION ALL (WITH {folded} {changed})
     ) AS whole ORDER BY in_order, in_order_too
 """)
-COPY_CSV = SQL("COPY ({rows}) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8'{quoted})")
+COPY_CSV = SQL("COPY ({rows}) TO STDOUT (FORMAT csv, HEADER {start}, ENCODING 'UTF8'{quoted})")
 # JSON holds neither of these characters but as an escape: its lines pass as they are.
 COPY_LINES = SQL("""
     COPY ({lines}) TO STDOUT (FORMAT csv, ENCODING 'UTF8', QUOTE E'\\x01', DELIMITER E'\\x02')
@@ -94,7 +94,7 @@ def _lines(
     if found is None:
         yield b""
         yield form.opening + header(form)
-        return
+        return 0
     reading = as_of_reading(query) if as_of else READING
     with closing(
         copy_blocks(lambda: file_statement(found, form, as_of), block_bytes, reading)
@@ -102,7 +102,7 @@ def _lines(
         yield next(blocks)
         if form.opening:
             yield form.opening
-        yield from blocks
+        return (yield from blocks)
 
 
 def as_of_reading(query: AttemptQuery | AttemptFilter) -> str:
@@ -113,7 +113,7 @@ def as_of_reading(query: AttemptQuery | AttemptFilter) -> str:
 
 def header(form: FileForm) -> bytes:
     """Return the first line of a file that has one."""
-    if form.layout is Layout.JSONL:
+    if form.layout is Layout.JSONL or not form.has_start:
         return b""
     return ",".join(column.name for column in form.columns).encode() + b"\n"
 
@@ -142,7 +142,7 @@ def file_statement(found: SQL, form: FileForm, as_of: LedgerCheckpoint | None) -
     rows = rows_of(found, [(each.name, each.expression) for each in form.columns], as_of)
     outside = [Identifier(each.name) for each in form.columns if each.is_outside_text]
     quoted = SQL(", FORCE_QUOTE ({})").format(SQL(", ").join(outside)) if outside else SQL("")
-    return COPY_CSV.format(rows=rows, quoted=quoted)
+    return COPY_CSV.format(rows=rows, quoted=quoted, start=Literal(form.has_start))
 
 
 def rows_of(
@@ -177,22 +177,23 @@ def copy_blocks(
         connection.cursor() as cursor,
     ):
         cursor.execute(reading)
-        yield from run_copy(cursor.cursor, statement(), block_bytes)
+        return (yield from run_copy(cursor.cursor, statement(), block_bytes))
 
 
 def run_copy(cursor: Cursor[Any], statement: Composed, block_bytes: int = BLOCK_BYTES) -> Blocks:
     """Run a COPY in an open transaction: yield nothing as soon as it runs, then its lines."""
     with cursor.copy(statement) as copy:
         yield b""
-        is_over = False
-        while not is_over:
-            block, is_over = copy.connection.wait(_next_block(copy.connection, block_bytes))
+        rows = None
+        while rows is None:
+            block, rows = copy.connection.wait(_next_block(copy.connection, block_bytes))
             if block:
                 yield bytes(block)
+    return rows
 
 
-def _next_block(session: Connection[Any], block_bytes: int) -> PQGen[tuple[bytearray, bool]]:
-    """Return whole lines of `block_bytes` or a little more, and whether they were the last.
+def _next_block(session: Connection[Any], block_bytes: int) -> PQGen[tuple[bytearray, int | None]]:
+    """Return whole lines of `block_bytes` or a little more; the number of rows after the last.
 
     `Copy.read` does the same for a single line, at twice the processor time: it waits, and keeps
     a buffer, for each.
@@ -204,9 +205,9 @@ def _next_block(session: Connection[Any], block_bytes: int) -> PQGen[tuple[bytea
             [result] = yield from fetch_many(session.pgconn)
             if result.status != ExecStatus.COMMAND_OK:
                 raise error_from_result(result, encoding=session.info.encoding)
-            return block, True
+            return block, result.command_tuples or 0
         if size:
             block += line
         elif (yield Wait.R):
             session.pgconn.consume_input()
-    return block, False
+    return block, None

@@ -25,4 +25,4 @@ def find_request(request_id: UUID) -> ExportRequest | None:
 
 
 def _whole() -> QuerySet[ExportRequest]:
-    return ExportRequest.objects.select_related("requested_by", "decided_by")
+    return ExportRequest.objects.select_related("requested_by", "decided_by", "ended_by")

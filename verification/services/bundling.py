@@ -7,8 +7,8 @@ import base64
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
 from itertools import groupby
 from operator import itemgetter
 from typing import BinaryIO
@@ -17,15 +17,13 @@ from uuid import UUID
 from django.utils.translation import gettext_noop as _
 
 from verification.ledger.canonical import Json
-from verification.models import LedgerCheckpoint
+from verification.models import ApiClient, LedgerCheckpoint
 from verification.selectors.attempts import AttemptQuery
 from verification.selectors.export_form import FileForm, Layout
+from verification.selectors.record import AttemptFilter
 from verification.services.bundle_parts import Scope, bundle_parts, client_names, scope_of
 from verification.services.entries import utc_text
 from verification.services.errors import UnprovableExportError
-from verification.services.export_entries import completed_entry
-from verification.services.runtime import Runtime
-from verification.services.staging import stage
 
 FORMAT = "verification-export/v1"
 PROVABLE = frozenset({"client", "state", "created_from", "created_before"})
@@ -61,14 +59,21 @@ def check_provable(query: AttemptQuery, form: FileForm) -> None:
     """Raise UnprovableExportError unless a bundle can show that the file is whole."""
     given = {each.name for each in fields(query) if getattr(query, each.name) is not None}
     if hidden := sorted(given - PROVABLE):
-        raise UnprovableExportError(
-            _("The log does not tell %(names)s openly: nobody could see what is left out."),
-            {"names": ", ".join(hidden)},
-        )
+        raise _hidden(hidden)
     if form.layout is Layout.JSONL or form.is_gzipped:
         raise UnprovableExportError(_("A bundle holds CSV, and is compressed itself."))
     if "id" not in {column.name for column in form.columns}:
         raise UnprovableExportError(_("The rows of a bundle need their id."))
+
+
+def provable_query(which: AttemptFilter) -> AttemptQuery:
+    """Return a list's filter as a bundle takes it; UnprovableExportError names what it does not."""
+    given = {each.name: getattr(which, each.name) for each in fields(which)}
+    client = ApiClient.objects.filter(pk=given.pop("client_id")).first()
+    known = {each.name for each in fields(AttemptQuery)}
+    if hidden := sorted(name for name in given.keys() - known if given[name] is not None):
+        raise _hidden(hidden)
+    return AttemptQuery(client=client, **{name: given[name] for name in given.keys() & known})
 
 
 def write_bundle(
@@ -78,10 +83,9 @@ def write_bundle(
     query: AttemptQuery,
     form: FileForm,
     as_of: LedgerCheckpoint,
-    runtime: Runtime,
     report: Callable[[int], None] = lambda _: None,
 ) -> Written:
-    """Write a recorded export as a bundle, and put on record what it came to.
+    """Write a recorded export as a bundle; return what its file of attempts came to.
 
     `report` is told the bytes that were read from the database so far. Memory does not grow with
     the attempts. Raises UnprovableExportError, and the database's and the file's errors: then
@@ -96,9 +100,14 @@ def write_bundle(
         said = _manifest(export, query, form, scope, members)
         _put(archive, "manifest.json", json.dumps(said, indent=1).encode() + b"\n")
     file = members[FILE]
-    written = Written(members[OPENINGS].lines, file.sha256, file.size_bytes)
-    stage([completed_entry(export=export, **asdict(written), at=runtime.now())])
-    return written
+    return Written(members[OPENINGS].lines, file.sha256, file.size_bytes)
+
+
+def _hidden(names: Iterable[str]) -> UnprovableExportError:
+    return UnprovableExportError(
+        _("The log does not tell %(names)s openly: nobody could see what is left out."),
+        {"names": ", ".join(names)},
+    )
 
 
 def _write_parts(

@@ -35,6 +35,11 @@ ServiceError
 |-- ExportDecidedError          the request was decided before, or cannot be used any more
 |-- UnprovableExportError       a bundle could not show that nothing was left out
 |-- ExportPendingError          the same was asked for and waits for its decision
+|-- UnmaskedExportError         what is not masked leaves only if a second person agrees
+|-- ExportFilterError           a list narrowed by this can only be taken at once
+|-- ExportFormError             no columns, layout, purpose or place of that name
+|-- TooManyExportsError         as many files are being made for one as may be at once
+|-- ExportStateError            the file is not in the state in which that can be done
 |-- UnknownChangeError          there is no such request for rights
 |-- NothingToGrowError          the account has these rights, or cannot get them
 |-- ChangePendingError          the same was asked for and waits for its decision
@@ -305,6 +310,48 @@ class ExportPendingError(ServiceError):
     """Repeating is useless until the open request is decided."""
 
     code = "export_pending"
+
+
+class UnmaskedExportError(ServiceError):
+    """Ask for it with a purpose; somebody else decides."""
+
+    code = "unmasked_export"
+
+
+class ExportFilterError(ServiceError):
+    """Narrow the list in another way."""
+
+    code = "export_filter"
+
+
+class ExportFormError(ServiceError):
+    """Choose what there is."""
+
+    code = "export_form"
+
+
+class TooManyExportsError(ServiceError):
+    """Wait for one of them, or cancel it."""
+
+    code = "too_many_exports"
+
+
+class ExportStateError(ServiceError):
+    """Not written yet, or gone."""
+
+    code = "export_state"
+
+
+class DeliveryError(ServiceError):
+    """Try again later."""
+
+    code = "delivery"
+
+
+class DeliveryRefusedError(ServiceError):
+    """A person must look."""
+
+    code = "delivery_refused"
 
 
 class UnknownChangeError(ServiceError):

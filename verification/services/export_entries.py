@@ -1,16 +1,19 @@
-"""The entries of the log about requests for large exports; docs/formats/events.md."""
+"""The entries of the log about exports that are asked for, and files; docs/formats/events.md."""
 
 import json
 from datetime import datetime
 from uuid import UUID
 
 from verification.ledger.canonical import Json, canonical
-from verification.models import ExportRequest
+from verification.models import ExportJob, ExportRequest
 from verification.models.export import (
     EXPORT_APPROVED,
     EXPORT_COMPLETED,
+    EXPORT_DELIVERED,
+    EXPORT_ENDED,
     EXPORT_REFUSED,
     EXPORT_REQUESTED,
+    EXPORT_TAKEN,
     EXPORT_WITHDRAWN,
     ExportDecision,
 )
@@ -30,7 +33,11 @@ def requested_entry(row: ExportRequest, *, by: str) -> bytes:
     return canonical({
         **said,
         "filters_sha256": text_sha256(filters_text(row.filters)),
+        "form": row.form,
+        "place": row.place,
+        "purpose": row.purpose,
         "reason_sha256": text_sha256(row.reason),
+        "repeats": row.repeats,
         "rows": row.rows,
     })  # fmt: skip
 
@@ -46,7 +53,7 @@ def decided_entry(row: ExportRequest, *, by: str) -> bytes:
 def completed_entry(
     *, export: UUID, rows: int, sha256: str, size_bytes: int, at: datetime
 ) -> bytes:
-    """Say what a bundle came to: its rows, and digest and size of their file."""
+    """Say what an export came to: its rows, and digest and size of their file."""
     return canonical({
         "at": utc_text(at),
         "export": str(export),
@@ -54,6 +61,35 @@ def completed_entry(
         "rows": rows,
         "sha256": sha256,
         "size_bytes": size_bytes,
+    })  # fmt: skip
+
+
+def ended_entry(row: ExportRequest, *, by: str) -> bytes:
+    """Say that a schedule was ended."""
+    assert row.ended_at is not None  # noqa: S101  (narrows the type)
+    said = _about(row, EXPORT_ENDED, by, str(row.ended_by_id), utc_text(row.ended_at))
+    return canonical(said)
+
+
+def taken_entry(job: ExportJob, *, by: str, at: datetime) -> bytes:
+    """Say who is handed a file."""
+    return canonical({
+        "at": utc_text(at),
+        "by": by,
+        "client": str(job.client_id) if job.client_id else None,
+        "export": str(job.pk),
+        "kind": EXPORT_TAKEN,
+    })  # fmt: skip
+
+
+def delivered_entry(job: ExportJob, *, sha256: str, at: datetime) -> bytes:
+    """Say to which place a file went."""
+    return canonical({
+        "at": utc_text(at),
+        "export": str(job.pk),
+        "kind": EXPORT_DELIVERED,
+        "place": job.place,
+        "sha256": sha256,
     })  # fmt: skip
 
 

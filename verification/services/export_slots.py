@@ -16,7 +16,7 @@ MAX_AT_ONCE = 4
 class ExportStream:
     """The blocks of one export; gives its slot back at the end, or when it is closed."""
 
-    def __init__(self, blocks: Generator[bytes, None, None], release: Callable[[], None]) -> None:
+    def __init__(self, blocks: Generator[bytes, None, object], release: Callable[[], None]) -> None:
         self._blocks = blocks
         self._release = release
         self._lock = Lock()
@@ -49,7 +49,7 @@ class ExportSlots:
     def __init__(self, size: int) -> None:
         self._slots = BoundedSemaphore(size)
 
-    def stream(self, start: Callable[[], Generator[bytes, None, None]]) -> ExportStream:
+    def stream(self, start: Callable[[], Generator[bytes, None, object]]) -> ExportStream:
         """Start an export in a slot of its own; ExportsBusyError when all are taken."""
         if not self._slots.acquire(blocking=False):
             raise ExportsBusyError(_("Too many exports are being read at once; ask again later."))

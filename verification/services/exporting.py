@@ -1,7 +1,7 @@
 """Put exports on record: the entry is committed before the first byte, or nothing leaves.
 
-An `export.created` entry tells who took which columns of which attempts. Of filters that are
-about a person it tells their names only.
+An `export.created` entry tells who took which columns of which attempts, and which were masked. Of
+filters that are about a person it tells their names only.
 """
 
 import time
@@ -29,6 +29,11 @@ Interface = Literal["api", "command", "admin"]
 Sleep = Callable[[float], None]
 Keep = Callable[[UUID, datetime], None]
 """Told the export's id and time."""
+
+
+def no_more(_export: UUID, _at: datetime) -> None:
+    """Keep nothing beside the entry."""
+
 
 POLL_S = 0.05
 POLLS = 40
@@ -79,9 +84,12 @@ def record_export(
     sleep: Sleep = time.sleep,
     request: UUID | None = None,
     rows: int | None = None,
-    keep: Keep = lambda _export, _at: None,
+    keep: Keep = no_more,
+    polls: int = POLLS,
 ) -> ExportRecord:
     """Commit the entry of an export that is about to begin, and wait for its checkpoint.
+
+    Without `polls` nobody waits for it: a file is written later.
 
     `by` is who takes it, `client_id` the API client that does, None for people. `request` is what
     a second person agreed to, `rows` how many attempts were counted; `keep` stores what belongs to
@@ -107,7 +115,7 @@ def record_export(
     with transaction.atomic(durable=True):
         [staged_no] = stage([entry])
         keep(export, at)
-    over = _await_checkpoint(staged_no, runtime=runtime, sleep=sleep)
+    over = _await_checkpoint(staged_no, polls, runtime=runtime, sleep=sleep)
     shown = over or last_checkpoint()
     return ExportRecord(
         id=export,
@@ -143,6 +151,7 @@ def export_entry(
             "interface": interface,
             "kind": EXPORTED,
             "layout": form.layout.value,
+            "masked": list(form.masked),
             "request": str(request) if request else None,
             "rows": rows,
         }
@@ -171,11 +180,13 @@ def _told(value: object) -> str:
             return str(value)
 
 
-def _await_checkpoint(staged_no: int, *, runtime: Runtime, sleep: Sleep) -> LedgerCheckpoint | None:
+def _await_checkpoint(
+    staged_no: int, polls: int, *, runtime: Runtime, sleep: Sleep
+) -> LedgerCheckpoint | None:
     """Return the checkpoint over a staged entry; None if none came in time, or ever will."""
-    if not runtime.conf.ledger_vkeys:
+    if not runtime.conf.ledger_vkeys or not polls:
         return None
-    for _ in range(POLLS):
+    for _ in range(polls):
         checkpoint = checkpoint_over(staged_no)
         if checkpoint is not None:
             return checkpoint

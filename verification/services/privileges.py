@@ -51,6 +51,10 @@ FACTOR_STEPS = (
     "confirmed", "confirmed_at", "last_step", "throttling_failure_timestamp",
     "throttling_failure_count",
 )  # fmt: skip
+JOB_STEPS = (
+    "state", "problem", "tries", "leased_until", "started_at", "finished_at", "expires_at",
+    "total", "done", "rows", "position", "size_bytes", "sha256", "delivered_to",
+)  # fmt: skip
 POLICY_STEPS = ("state", "decided_by_id", "decided_at", "decision_note", "retired_at")
 
 INSERT: Privileges = MappingProxyType({"INSERT": None})
@@ -84,7 +88,18 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_past": INSERT,
             "verification_export_request": {
                 "INSERT": None,
-                "UPDATE": ("decision", "decided_by_id", "decided_at", "expires_at"),
+                "UPDATE": (
+                    "decision",
+                    "decided_by_id",
+                    "decided_at",
+                    "expires_at",
+                    "ended_by_id",
+                    "ended_at",
+                ),
+            },
+            "verification_export_job": {
+                "INSERT": None,
+                "UPDATE": ("state", "finished_at", "seen_at"),
             },
             "verification_saved_filter": {"INSERT": None, "UPDATE": None, "DELETE": None},
             "verification_preference": {"INSERT": None, "UPDATE": None},
@@ -109,6 +124,8 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_control_result": INSERT,
             "verification_review": {"INSERT": None, "UPDATE": ("needs_second",)},
             "verification_policy_replay": {"UPDATE": REPLAY_STEPS},
+            "verification_export": INSERT,
+            "verification_export_job": {"INSERT": None, "UPDATE": JOB_STEPS},
             "verification_second_factor": {"UPDATE": ("kek_id", "sealed")},
             "verification_login_try": {"DELETE": None},
             "verification_login_minute": {"DELETE": None},

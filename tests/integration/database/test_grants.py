@@ -30,6 +30,7 @@ INSERTS = {
         "verification_policy_replay",
         "verification_rights_change",
         "verification_export",
+        "verification_export_job",
         "verification_price",
         "verification_export_request",
         "verification_past",
@@ -50,6 +51,8 @@ INSERTS = {
     },
     Kind.WORKER: {
         "verification_evidence",
+        "verification_export",
+        "verification_export_job",
         "verification_past",
         "verification_evidence_key",
         "verification_ledger_entry",

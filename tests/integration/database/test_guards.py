@@ -30,6 +30,7 @@ FORBIDDEN = {
     "verification_rights_change": ("reason", "'x'"),
     "verification_export_request": ("reason", "'x'"),
     "verification_export": ("at", "now()"),
+    "verification_export_job": ("place", "'x'"),
 }
 """A column that no step may change and another value, of tables whose rows change in steps."""
 

@@ -62,7 +62,6 @@ def made(lives: Lives, query: AttemptQuery | None = None, form: FileForm | None 
         query=query or AttemptQuery(),
         form=form or FileForm(),
         as_of=LedgerCheckpoint.objects.get(pk=newest()),
-        runtime=lives.runtime,
     )
     with zipfile.ZipFile(target) as archive:
         return {name: archive.read(name) for name in archive.namelist()}

@@ -31,7 +31,7 @@ from verification.services.reveals import reveal
 from verification.services.rights import break_glass_for_rights, decide_rights, request_rights
 from verification.services.rollups import rebuild
 from verification.services.runtime import Runtime
-from verification.services.staff_exports import decide_export, request_export
+from verification.services.staff_exports import Wanted, decide_export, request_export
 
 WHY = "0123456789 0123456789"
 """A reason that is in no language."""
@@ -165,9 +165,8 @@ class Furnisher:
         """Add requests for exports that wait, were approved and refused."""
         runtime = self.lives.runtime
         for region, approve in (("sgp", None), ("idn", True), ("sandbox", False)):
-            row = request_export(
-                which=AttemptFilter(region=region), reason=WHY, by=self.other, runtime=runtime
-            )
+            wanted = Wanted(AttemptFilter(region=region), WHY)
+            row = request_export(wanted=wanted, by=self.other, runtime=runtime)
             if approve is not None:
                 decide_export(request_id=row.pk, approve=approve, by=self.reader, runtime=runtime)
             yield f"export {approve}", reverse(f"{ADMIN}exportrequest_change", args=[row.pk])

@@ -194,17 +194,17 @@ def test_a_what_if_is_asked_for_watched_and_read(
     asked = post(browser(paula), "2/what-if/", days="7")
     address = asked.headers["Location"]
     waiting = browser(paula).get(address)
-    assert 'data-replay="open"' in waiting.content.decode()
+    assert 'data-progress="open"' in waiting.content.decode()
     assert "Cancel the what-if" in shown(waiting)
     while continue_replays(runtime=ahead(runtime, 1)):
         pass
     done = browser(paula).get(address)
     page = shown(done)
-    assert 'data-replay="ended"' in done.content.decode()
+    assert 'data-progress="ended"' in done.content.decode()
     assert "1 attempt would have another verdict." in page
     assert f"/admin/verification/verificationattempt/{attempt_id}/" in done.content.decode()
     assert "onboarding approved another try 1" in page
-    assert "policy.js" not in done.content.decode()
+    assert "progress.js" not in done.content.decode()
 
 
 def test_a_what_if_can_be_cancelled_and_says_what_it_is_of(paula: User, runtime: Runtime) -> None:

@@ -34,6 +34,7 @@ from verification.services.errors import (
 from verification.services.faults import FaultCode
 from verification.services.runtime import Runtime
 from verification.services.staff_exports import (
+    Wanted,
     decide_export,
     exported_alone,
     read_filter,
@@ -67,8 +68,9 @@ def ask(people: dict[str, User], runtime: Runtime) -> Callable[..., ExportReques
     """Return a function that asks for all attempts."""
 
     def go(**given: Any) -> ExportRequest:
-        default = {"which": AttemptFilter(), "reason": REASON, "by": people["audits"]}
-        return request_export(**{**default, "runtime": runtime, **given})
+        by = given.pop("by", people["audits"])
+        wanted = Wanted(**{"which": AttemptFilter(), "reason": REASON, **given})
+        return request_export(wanted=wanted, by=by, runtime=runtime)
 
     return go
 
@@ -178,7 +180,7 @@ def put(row: ExportRequest, **other: Any) -> Callable[[], object]:
     """Return how an export is put on record behind the services' back."""
     given = {
         "id": uuid4(), "by": row.requested_by, "at": datetime.now(UTC), "filters": row.filters,
-        "is_large": True, "request": row, "rows": row.rows, **other,
+        "is_large": True, "request": row, "rows": row.rows, "form": row.form, **other,
     }  # fmt: skip
     return lambda: Export.objects.create(**given)
 

@@ -2,6 +2,7 @@
 
 import time
 from argparse import ArgumentParser
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ from verification.selectors.attempts import AttemptQuery
 from verification.selectors.export_form import FileForm, Layout
 from verification.services.bundling import check_provable, write_bundle
 from verification.services.errors import ServiceError
+from verification.services.export_entries import completed_entry
 from verification.services.exporting import record_export
 from verification.services.runtime import get_runtime
+from verification.services.staging import stage
 
 VERIFIERS = ("verify_export.py", "verify_rows.py", "verify_proof.py")
 PROGRESS_EVERY_S = 2.0
@@ -98,9 +101,10 @@ class Command(BaseCommand):
                 query=query,
                 form=form,
                 as_of=checkpoint,
-                runtime=runtime,
                 report=_Progress(self),
             )
+            completed = completed_entry(export=record.id, **asdict(written), at=runtime.now())
+            stage([completed])
         self.say(f"export {record.id} as of size {checkpoint.size} of the log")
         self.say(f"{written.rows:,} rows, SHA-256 {written.sha256}")
 

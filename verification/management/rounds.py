@@ -1,4 +1,4 @@
-"""The sequencer's loop: round after round, whatever a round meets."""
+"""The worker's loops beside its jobs: round after round, whatever a round meets."""
 
 import logging
 import threading
@@ -6,69 +6,81 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
 from verification.management.outage import Outage
 from verification.services.errors import LedgerRefusalError
-from verification.services.sequencing import BATCH
 
 logger = logging.getLogger(__name__)
 
-IDLE_PAUSE_S = 0.1
 FAULT_PAUSE_S = 2.0
 REPEAT_S = 60.0
 
 
-class SequencerEndedError(Exception):
-    """The loop ended without having been told to: the log would stand still unseen."""
+class RoundsEndedError(Exception):
+    """A loop ended without having been told to: its work would stand still unseen."""
 
 
-class Sequencer:
-    """Calls `tend`, which returns how many entries it moved, until `stopping` is set.
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What a loop does: `tend` returns whether there is more to do at once.
 
-    For a thread of its own, whose database connection it closes. Entries stay staged while rounds
-    fail, so nothing is lost by waiting.
+    `name` and `work` are what the process' log calls the loop, and what waits while it cannot work.
+    """
+
+    name: str
+    work: str
+    tend: Callable[[], bool]
+    idle_pause_s: float
+
+
+class Rounds:
+    """Does its duty until `stopping` is set.
+
+    For a thread of its own, whose database connection it closes. Whatever is to be done stays in
+    the database while rounds fail, so nothing is lost by waiting.
     """
 
     def __init__(
         self,
+        duty: Duty,
         *,
-        tend: Callable[[], int],
         stopping: threading.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tend = tend
+        self._duty = duty
         self._stopping = stopping
         self._clock = clock
-        self._outage = Outage("Entries of the log", longest_pause_s=2.0)
+        self._outage = Outage(duty.work, longest_pause_s=2.0)
         self._complaint = ""
         self._complained_at = 0.0
 
     def run(self) -> None:
-        """Do rounds; SequencerEndedError if something ends them that is not an Exception."""
+        """Do rounds; RoundsEndedError if something ends them that is not an Exception."""
         try:
             while not self._stopping.is_set():
                 self._stopping.wait(self.round())
         except BaseException as error:
-            raise SequencerEndedError(type(error).__name__) from error
+            raise RoundsEndedError(type(error).__name__) from error
         finally:
             _disconnect()
 
     def round(self) -> float:
         """Do one round; return the seconds to wait before the next."""
         try:
-            moved = self._tend()
+            is_behind = self._duty.tend()
         except (OperationalError, InterfaceError) as error:
             pause_s = self._outage.bear(error)
         except LedgerRefusalError as error:
             pause_s = self._complain(logging.CRITICAL, f"The log is not continued: {error}")
         except Exception as error:  # noqa: BLE001 - the loop must not die of what nobody foresaw
-            pause_s = self._complain(logging.ERROR, _describe(error))
+            pause_s = self._complain(logging.ERROR, self._describe(error))
         else:
             self._outage.end()
             self._complaint = ""
-            return 0.0 if moved >= BATCH else IDLE_PAUSE_S
+            return 0.0 if is_behind else self._duty.idle_pause_s
         _disconnect()
         return pause_s
 
@@ -80,11 +92,11 @@ class Sequencer:
             self._complaint, self._complained_at = complaint, now
         return FAULT_PAUSE_S
 
-
-def _describe(error: Exception) -> str:
-    """Return type and place: a message may repeat values that belong in no log."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    return f"A round of the sequencer failed: {type(error).__name__}\n{frames}".rstrip()
+    def _describe(self, error: Exception) -> str:
+        """Return type and place: a message may repeat values that belong in no log."""
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        what = f"A round of the {self._duty.name} failed"
+        return f"{what}: {type(error).__name__}\n{frames}".rstrip()
 
 
 def _disconnect() -> None:
