@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from verification.api import attempts, documents, dropin, health, ledger, proofs, sessions
+from verification.api import (
+    attempts,
+    documents,
+    dropin,
+    exports,
+    health,
+    ledger,
+    proofs,
+    sessions,
+)
 
 urlpatterns = [
     path("api/v1/sessions/", sessions.SessionList.as_view(), name="session-list"),
@@ -18,6 +27,9 @@ urlpatterns = [
         proofs.AttemptProof.as_view(),
         name="attempt-proof",
     ),
+    path("api/v1/exports/", exports.ExportList.as_view(), name="export-list"),
+    path("api/v1/exports/<uuid:export_id>/", exports.ExportDetail.as_view(), name="export-detail"),
+    path("api/v1/exports/<uuid:export_id>/file", exports.ExportFile.as_view(), name="export-file"),
     path("api/v1/ledger/checkpoint/", ledger.CheckpointDetail.as_view(), name="ledger-checkpoint"),
     path("api/v1/ledger/entries/", ledger.EntryList.as_view(), name="ledger-entries"),
     path(

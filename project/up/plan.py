@@ -61,6 +61,7 @@ def make_plan(
     vendor.
     """
     environ = {**stored, **given, "LOCAL_DIR": str(local_dir)}
+    environ.setdefault("VERIFICATION_EXPORT_DIR", str(local_dir / "exports"))
     region = environ["FACEID_REGION"]
     is_sandbox = region == SANDBOX
     if "VERIFICATION_KEYRING_DIR" in given:

@@ -17,23 +17,17 @@ from verification.admin.fragments import brief_moment, code, moment, text
 from verification.admin.numbers import grouped
 from verification.models import ExportJob, ExportRequest
 from verification.models.export_job import OPEN, JobState, Problem
-from verification.selectors.export_form import Layout
 from verification.selectors.export_jobs import jobs_of, schedules
 from verification.services.errors import ServiceError, UnknownExportError
 from verification.services.export_files import ExportFolder
 from verification.services.export_jobs import cancel_job, find_own, hand_out, see_jobs
 from verification.services.export_schedules import may_export
-from verification.services.export_shape import Shape, read_shape
+from verification.services.export_shape import content_type, read_shape
 from verification.services.runtime import get_runtime
 
 SHOWN = 50
 WHOLE = 100
 PERMISSION = "export_attempts"
-CONTENT_TYPES = {
-    Layout.CSV: "text/csv; charset=utf-8",
-    Layout.EXCEL: "text/csv; charset=utf-8",
-    Layout.JSONL: "application/jsonl",
-}
 
 
 @admin.register(ExportJob)
@@ -134,13 +128,6 @@ def file_response(job: ExportJob, file: Any) -> FileResponse:
     answer.headers["Verification-Export"] = str(job.pk)
     answer.headers["Verification-SHA256"] = str(job.sha256)
     return answer
-
-
-def content_type(shape: Shape) -> str:
-    """Return the media type of a file."""
-    if shape.is_bundle:
-        return "application/zip"
-    return "application/gzip" if shape.is_gzipped else CONTENT_TYPES[shape.layout]
 
 
 def job_row(job: ExportJob) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from verification.admin.acting import ActingAdmin, person_of, read_approval
 from verification.admin.export_form import choices_of, read_choices, read_wanted, shape_words
-from verification.admin.export_jobs import content_type, job_address
+from verification.admin.export_jobs import job_address
 from verification.admin.facts import Fact
 from verification.admin.filters import AttemptFilterForm
 from verification.admin.fragments import brief_moment, code, moment, plain, text
@@ -40,7 +40,7 @@ from verification.selectors.staff_exports import (
 )
 from verification.services.errors import ExportFormError, LargeExportError, ServiceError
 from verification.services.export_jobs import start_large_job, start_small_job
-from verification.services.export_shape import Shape, read_shape
+from verification.services.export_shape import Shape, content_type, read_shape
 from verification.services.export_slots import EXPORTS
 from verification.services.exporting import ExportRecord
 from verification.services.runtime import get_runtime

@@ -32,9 +32,10 @@ from verification.lifecycle import State
 from verification.models import ApiClient, LedgerCheckpoint
 from verification.models.client import Scope
 from verification.selectors.attempts import AttemptQuery, find_attempt, list_page, newest_places
-from verification.selectors.export_form import Blocks, FileForm, Layout
+from verification.selectors.export_form import Blocks, FileForm
 from verification.selectors.exports import attempts_file
 from verification.services.errors import ExportsBusyError
+from verification.services.export_shape import CONTENT_TYPES
 from verification.services.export_slots import EXPORTS, ExportStream
 from verification.services.exporting import ExportRecord, record_export
 from verification.services.runtime import get_runtime
@@ -107,11 +108,6 @@ class AttemptDetail(Endpoint):
 
 
 EXPORT_RETRY_AFTER_S = 5.0
-CONTENT_TYPES = {
-    Layout.CSV: "text/csv; charset=utf-8",
-    Layout.EXCEL: "text/csv; charset=utf-8",
-    Layout.JSONL: "application/jsonl",
-}
 
 
 class AttemptExport(Endpoint):

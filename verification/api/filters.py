@@ -21,6 +21,7 @@ from verification.selectors.as_of import newest_repeatable, repeatable_checkpoin
 from verification.selectors.attempts import AttemptQuery, Position
 from verification.selectors.export_columns import COLUMNS
 from verification.selectors.export_form import FileForm, Layout, choose_columns
+from verification.services.export_shape import Shape
 
 MAX_PARAMETERS = 50
 MAX_PAGE_SIZE = 200
@@ -37,6 +38,9 @@ TIME = re.compile(
 CURSOR = re.compile(r"[A-Za-z0-9_-]{1,200}")
 PAGE_PARAMETERS = frozenset({"cursor", "page_size"})
 FILE_PARAMETERS = frozenset({"as_of", "columns", "layout"})
+JOB_PARAMETERS = frozenset({"columns", "layout", "gzip"})
+BUNDLE = "bundle"
+FLAGS = {"true": True, "false": False}
 LATEST = "latest"
 SIZE = re.compile(r"[0-9]{1,18}", re.ASCII)
 
@@ -80,6 +84,23 @@ def export_form(parameters: Mapping[str, str]) -> FileForm:
         except KeyError:
             raise _invalid("columns", "names columns of the file, with commas between") from None
     return FileForm(columns, read_layout("layout", layout))
+
+
+def export_shape(parameters: Mapping[str, str]) -> Shape:
+    """Return what a file is to be: as `export_form`, `layout` may be `bundle`, and `gzip`."""
+    is_bundle = parameters.get("layout") == BUNDLE
+    plain = {**parameters, "layout": Layout.CSV.value} if is_bundle else parameters
+    form = export_form(plain)
+    gzip = parameters.get("gzip", "false")
+    if gzip not in FLAGS:
+        raise _invalid("gzip", "is true or false")
+    return Shape(
+        columns=tuple(each.name for each in form.columns),
+        layout=form.layout,
+        is_gzipped=FLAGS[gzip],
+        is_masked=False,
+        is_bundle=is_bundle,
+    )
 
 
 def export_as_of(parameters: Mapping[str, str]) -> LedgerCheckpoint | None:
@@ -216,3 +237,11 @@ READERS: Mapping[str, Callable[[str, str], object]] = MappingProxyType(
     }
 )
 """Every filter and how its text is read."""
+
+EXPORT_READERS: Mapping[str, Callable[[str, str], object]] = MappingProxyType(
+    {
+        name: READERS[name]
+        for name in ("state", "outcome", "decision", "verdict", "created_from", "created_before")
+    }
+)
+"""Those of a file that is made later: none is a text about a person, for they are kept."""

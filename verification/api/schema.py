@@ -8,11 +8,12 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
-from verification.api.filters import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from verification.api.filters import BUNDLE, DEFAULT_PAGE_SIZE, EXPORT_READERS, MAX_PAGE_SIZE
 from verification.api.log_ranges import MAX_ENTRIES, MAX_NUMBER
 from verification.api.problems import KINDS
 from verification.faceid.contract import COMPARISON_NAMES, PARAMETERS, THRESHOLD_NAMES, Parameter
 from verification.lifecycle import State
+from verification.models.export_job import JobState
 from verification.models.review import ReviewState
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Reason, Verdict
@@ -234,10 +235,33 @@ PROOF = closed(
         "consistency": nullable({"type": "object", "description": "Null in this answer."}),
     }
 )
+COUNT = {"type": "integer", "minimum": 0}
+EXPORT = closed(
+    {
+        "id": UUID,
+        "state": {"type": "string", "enum": JobState.values},
+        "problem": nullable({"type": "string"}),
+        "layout": {"type": "string", "enum": [*(each.value for each in Layout), BUNDLE]},
+        "gzip": {"type": "boolean"},
+        "as_of": nullable(COUNT),
+        "created_at": TIME,
+        "done": COUNT,
+        "total": nullable(COUNT),
+        "rows": nullable(COUNT),
+        "size_bytes": nullable(COUNT),
+        "sha256": nullable(SHA256),
+        "finished_at": nullable(TIME),
+        "expires_at": nullable(TIME),
+        "file": nullable(TEXT),
+    }
+)
+EXPORTS = closed({"results": {"type": "array", "items": reference("Export")}})
 COMPONENTS = {
     "Attempt": ATTEMPT,
     "AttemptPage": PAGE,
     "Consistency": CONSISTENCY,
+    "Export": EXPORT,
+    "ExportList": EXPORTS,
     "LedgerEntries": ENTRIES,
     "Problem": PROBLEM,
     "Proof": PROOF,
@@ -405,6 +429,56 @@ EXPORT_ATTEMPTS: Schema = {
         (200, "text/csv"): OpenApiTypes.STR,
         (200, "application/jsonl"): OpenApiTypes.STR,
         **READ_PROBLEMS,
+    },
+}
+JOB_FILTERS = [each for each in FILTERS if each.name in EXPORT_READERS]
+EXPORT_HEADERS = [
+    OpenApiParameter(name, kind, OpenApiParameter.HEADER, response=[200], description=description)
+    for name, kind, description in (
+        ("Verification-Export", UUID, "The export's id."),
+        ("Verification-SHA256", TEXT, "The digest of the file."),
+    )
+]
+START_EXPORT: Schema = {
+    "operation_id": "start_export",
+    "request": None,
+    "parameters": [
+        *JOB_FILTERS,
+        _query("columns", TEXT, "Names of columns, with commas between; without it all."),
+        _query(
+            "layout",
+            {**TEXT, "enum": [*(each.value for each in Layout), BUNDLE]},
+            "`csv` without it; `bundle` proves itself.",
+        ),
+        _query("gzip", {**TEXT, "enum": ["true", "false"]}, "`false` without it."),
+        OpenApiParameter(
+            "Location", TEXT, OpenApiParameter.HEADER, response=[202], description="The export."
+        ),
+    ],
+    "responses": {202: reference("Export"), **READ_PROBLEMS, **_problems(429)},
+}
+LIST_EXPORTS: Schema = {
+    "operation_id": "list_exports",
+    "responses": {200: reference("ExportList"), **READ_PROBLEMS},
+}
+READ_EXPORT: Schema = {
+    "operation_id": "read_export",
+    "responses": {200: reference("Export"), **READ_PROBLEMS, **_problems(404)},
+}
+CANCEL_EXPORT: Schema = {
+    "operation_id": "cancel_export",
+    "responses": {200: reference("Export"), **READ_PROBLEMS, **_problems(404, 409)},
+}
+READ_EXPORT_FILE: Schema = {
+    "operation_id": "read_export_file",
+    "parameters": EXPORT_HEADERS,
+    "responses": {
+        (200, "text/csv"): OpenApiTypes.STR,
+        (200, "application/jsonl"): OpenApiTypes.STR,
+        (200, "application/gzip"): OpenApiTypes.BINARY,
+        (200, "application/zip"): OpenApiTypes.BINARY,
+        **READ_PROBLEMS,
+        **_problems(404, 409),
     },
 }
 READ_CHECKPOINT: Schema = {

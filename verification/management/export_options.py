@@ -5,11 +5,13 @@ import pwd
 import re
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import UTC, datetime
+from uuid import UUID
 
 from django.core.management.base import CommandError
 
 from verification.lifecycle import State
-from verification.models import ApiClient, LedgerCheckpoint
+from verification.models import ApiClient, ExportRequest, LedgerCheckpoint
+from verification.models.export import ExportDecision
 from verification.selectors.as_of import newest_repeatable, repeatable_checkpoint
 from verification.selectors.export_columns import COLUMNS, Column
 from verification.selectors.export_form import choose_columns
@@ -42,6 +44,28 @@ def add_form(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="who takes the export, as it stands in the log; by default the system's user",
     )
+
+
+def add_approved(parser: ArgumentParser) -> None:
+    """Take a request that a second person has agreed to."""
+    parser.add_argument(
+        "--approved",
+        type=UUID,
+        metavar="REQUEST",
+        help="attempts, columns and layout of this request, which somebody has approved",
+    )
+
+
+def approved_request(request_id: UUID, *, now: datetime) -> ExportRequest:
+    """Return a request that may be taken now; CommandError if it may not."""
+    row = ExportRequest.objects.filter(pk=request_id).first()
+    if row is None:
+        raise CommandError("There is no such request.")
+    if row.decision != ExportDecision.APPROVED or row.repeats or row.expires_at is None:
+        raise CommandError("Nobody has agreed to this export.")
+    if row.expires_at <= now:
+        raise CommandError("The approval has expired: ask anew.")
+    return row
 
 
 def read_instant(text: str) -> datetime:

@@ -48,11 +48,9 @@ def start_small_job(
 ) -> ExportJob:
     """Ask for a file that needs nobody else.
 
-    Errors as in `record_small_export`, and TooManyExportsError, ExportFilterError,
-    ExportFormError, UnprovableExportError.
+    Errors as in `record_small_export`, and TooManyExportsError, ExportFilterError.
     """
     check_kept(which)
-    check_shape(shape, which)
     as_of = newest_repeatable()
     record, _closed = record_small_export(
         which=which,

@@ -11,6 +11,11 @@ from verification.selectors.record import AttemptFilter
 from verification.services.bundling import check_provable, provable_query
 from verification.services.errors import ExportFormError
 
+CONTENT_TYPES = {
+    Layout.CSV: "text/csv; charset=utf-8",
+    Layout.EXCEL: "text/csv; charset=utf-8",
+    Layout.JSONL: "application/jsonl",
+}
 ALL = tuple(each.name for each in COLUMNS)
 
 
@@ -43,6 +48,13 @@ class Shape:
 
 
 MASKED = Shape()
+
+
+def content_type(shape: Shape) -> str:
+    """Return the media type of a file."""
+    if shape.is_bundle:
+        return "application/zip"
+    return "application/gzip" if shape.is_gzipped else CONTENT_TYPES[shape.layout]
 
 
 def write_shape(shape: Shape) -> dict[str, object]:

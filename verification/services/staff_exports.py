@@ -204,12 +204,14 @@ def record_small_export(
     """Put an export on record that needs nobody else; return what is to be written.
 
     `also` stores what belongs to it in the same transaction; `polls` as in `record_export`. Raises
-    NotPermittedError, UnmaskedExportError, and LargeExportError for more than `most` attempts,
-    together with what the person has exported in the 24 hours before.
+    NotPermittedError, UnmaskedExportError, ExportFormError, UnprovableExportError, and
+    LargeExportError for more than `most` attempts, together with what the person has exported in
+    the 24 hours before.
     """
     check_permission(by, "export_attempts")
     if not shape.is_masked:
         raise UnmaskedExportError(_("Unmasked data leaves only if a second person agrees."))
+    check_shape(shape, which)
     closed = close_filter(which, runtime.now())
     count = size_of(closed, cap=most)
 

@@ -20,11 +20,12 @@ from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.integration.api.wire import free_port
-from tests.sequencing import sequencing
+from tests.sequencing import sequencing, writing_exports
 from verification.conf import get_conf
 from verification.models.client import Scope
 from verification.sandbox.server import SandboxServer
 from verification.services import clients
+from verification.services.export_files import ExportFolder
 from verification.services.runtime import get_runtime
 
 FACE = b"\xff\xd8\xff\xe0 not a real face \xff\xd9"
@@ -121,7 +122,8 @@ def live(
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_ready(url, web, log)
-            with sequencing(get_runtime()):
+            runtime, folder = get_runtime(), ExportFolder(log.parent / "exports")
+            with sequencing(runtime), writing_exports(runtime, folder):
                 yield LiveSite(url=url, pid=web.pid, sandbox=sandbox_server, log=log, **callers)
         finally:
             web.terminate()
@@ -156,6 +158,7 @@ def start_web(
         "DATABASE_URL": database_url,
         "DJANGO_SETTINGS_MODULE": "tests.integration.api.live_settings",
         "FACEID_SANDBOX_URL": sandbox_url,
+        "LIVE_EXPORT_DIR": str(log.parent / "exports"),
         "WEB_PORT": str(port),
         "PYTHONPATH": str(ROOT),
     }

@@ -111,7 +111,10 @@ RECORD_UPDATES = {
             *("state", "decided_by_id", "decided_at", "decision_note", "retired_at"),
         },
         "verification_policy_replay": {"state", "finished_at"},
-        "verification_export_request": {"decision", "decided_by_id", "decided_at", "expires_at"},
+        "verification_export_request": {
+            *("decision", "decided_by_id", "decided_at", "expires_at", "ended_by_id", "ended_at"),
+        },
+        "verification_export_job": {"state", "finished_at", "seen_at"},
         "verification_rights_change": {
             *("decision", "decided_by_id", "decided_at", "glass_broken", "applied_at"),
             *("glass_reviewed_by_id", "glass_reviewed_at"),
@@ -128,6 +131,11 @@ RECORD_UPDATES = {
         "verification_login_minute": {"refused"},
     },
     Kind.WORKER: {
+        "verification_export_job": {
+            *("state", "problem", "tries", "leased_until", "started_at", "finished_at"),
+            *("expires_at", "total", "done", "rows", "position", "size_bytes", "sha256"),
+            "delivered_to",
+        },
         "verification_evidence_key": {"kek_id", "sealed"},
         "verification_api_key": {"kek_id", "secret_sealed"},
         "verification_review": {"needs_second"},

@@ -7,16 +7,27 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
 from bench.rows import insert_attempts
 from tests.integration.exports.conftest import RecordAttempt, rows
+from tests.owner import unguarded
+from verification.ledger.canonical import parse
 from verification.management.output_file import OutputExistsError, replaced_when_complete
-from verification.models import ApiClient
+from verification.models import ApiClient, ExportRequest, StagedEntry
+from verification.selectors.export_columns import MASK
+from verification.selectors.export_form import Layout
+from verification.selectors.record import AttemptFilter
+from verification.services.export_shape import Shape
+from verification.services.runtime import Runtime
+from verification.services.staff_exports import Wanted, decide_export, request_export
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -133,11 +144,11 @@ def test_a_wrong_option_says_what_is_wrong(
 def test_standard_output_holds_the_lines_and_standard_error_the_progress(
     record_attempt: RecordAttempt, client_app: ApiClient
 ) -> None:
-    record_attempt(biz_no="=1+1")
+    record_attempt(biz_no="=1+1", request_id="=1+1")
     process = run("--client", client_app.name)
     written, reported = process.communicate(timeout=60)
     [row] = rows(written.decode())
-    assert row["biz_no"] == "'=1+1"
+    assert (row["biz_no"], row["request_id"]) == (MASK, "'=1+1")
     recorded, progress = reported.decode().splitlines()
     assert re.fullmatch(r"export [0-9a-f-]{36}: the log has no checkpoint yet", recorded)
     assert progress == f"2 lines, {len(written)} bytes"
@@ -171,3 +182,31 @@ def test_an_interrupted_export_leaves_no_file(transactional_db: None, folder: Pa
             cursor.execute("ROLLBACK")
     assert process.returncode != 0
     assert names(folder) == []
+
+
+def test_unmasked_it_writes_only_what_a_second_person_has_agreed_to(
+    record_attempt: RecordAttempt, runtime: Runtime, tmp_path: Path
+) -> None:
+    record_attempt(biz_no="LOAN-2026-1")
+    root, boss = (User.objects.create_superuser(name) for name in ("root", "boss"))
+    shape = Shape(columns=("id", "biz_no"), layout=Layout.JSONL, is_masked=False)
+    wanted = Wanted(AttemptFilter(), "the yearly inspection", shape, "audit")
+    row = request_export(wanted=wanted, by=root, runtime=runtime)
+    path = tmp_path / "a.jsonl"
+    arguments = ("attempts_export", f"--approved={row.pk}", f"--output={path}")
+    with pytest.raises(CommandError, match="Nobody has agreed"):
+        call_command(*arguments)
+    decide_export(request_id=row.pk, approve=True, by=boss, runtime=runtime)
+    call_command(*arguments)
+    assert "LOAN-2026-1" in path.read_text()
+    said = [parse(bytes(each.raw)) for each in StagedEntry.objects.order_by("no")]
+    [entry] = [each for each in said if each["kind"] == "export.created"]
+    assert (entry["request"], entry["masked"]) == (str(row.pk), [])
+    with unguarded("verification_export_request"):
+        ExportRequest.objects.update(
+            decided_at=row.requested_at, expires_at=row.requested_at + timedelta(microseconds=1)
+        )
+    with pytest.raises(CommandError, match="expired"):
+        call_command(*arguments)
+    with pytest.raises(CommandError, match="no such request"):
+        call_command("attempts_export", f"--approved={uuid4()}")

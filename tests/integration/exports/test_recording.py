@@ -87,6 +87,7 @@ def test_an_entry_tells_who_took_what(runtime: Runtime, client_app: ApiClient) -
         "as_of": None,
         "columns": COLUMNS,
         "layout": "csv",
+        "masked": [],
         "export": str(made.id),
         "filters": {
             "client": str(client_app.pk),

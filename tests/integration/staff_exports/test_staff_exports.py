@@ -301,8 +301,9 @@ EDITS = {
     "an export gone": ("DELETE FROM verification_export", "is gone"),
     "an export slipped in": (
         (
-            "INSERT INTO verification_export (id, at, filters, rows, is_large, by_id, request_id)"
-            " SELECT gen_random_uuid(), at, filters, rows, is_large, by_id, request_id"
+            "INSERT INTO verification_export"
+            " (id, at, filters, form, rows, is_large, by_id, request_id)"
+            " SELECT gen_random_uuid(), at, filters, form, rows, is_large, by_id, request_id"
             " FROM verification_export"
         ),
         "in no entry",

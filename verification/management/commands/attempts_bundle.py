@@ -2,10 +2,11 @@
 
 import time
 from argparse import ArgumentParser
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
@@ -13,8 +14,10 @@ from django.db import DatabaseError
 from verification.ledger.errors import LedgerError
 from verification.management.export_options import (
     LATEST,
+    add_approved,
     add_filters,
     add_form,
+    approved_request,
     checkpoint_named,
     client_named,
     os_user,
@@ -24,11 +27,13 @@ from verification.management.output_file import OutputExistsError, replaced_when
 from verification.models import LedgerCheckpoint
 from verification.selectors.attempts import AttemptQuery
 from verification.selectors.export_form import FileForm, Layout
-from verification.services.bundling import check_provable, write_bundle
+from verification.services.bundling import check_provable, provable_query, write_bundle
 from verification.services.errors import ServiceError
 from verification.services.export_entries import completed_entry
+from verification.services.export_shape import read_shape
 from verification.services.exporting import record_export
 from verification.services.runtime import get_runtime
+from verification.services.staff_exports import read_filter
 from verification.services.staging import stage
 
 VERIFIERS = ("verify_export.py", "verify_rows.py", "verify_proof.py")
@@ -44,6 +49,7 @@ class Command(BaseCommand):
         """Take the filters by which it can be shown that nothing was left out."""
         add_filters(parser)
         add_form(parser)
+        add_approved(parser)
         parser.add_argument(
             "--as-of", type=read_as_of, default=LATEST, metavar="SIZE", help="`latest` by default"
         )
@@ -56,16 +62,12 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Exit 0 when all is written, 1 with a sentence when not: then no file is named."""
-        query = AttemptQuery(
-            client=client_named(options["client"]),
-            state=options["state"],
-            created_from=options["created_from"],
-            created_before=options["created_before"],
-        )
-        form = FileForm(options["columns"], Layout.EXCEL if options["excel"] else Layout.CSV)
+        layout = Layout.EXCEL if options["excel"] else Layout.CSV
+        request = options["approved"]
         checkpoint = checkpoint_named(options["as_of"])
         assert checkpoint is not None  # noqa: S101 - narrows the type: the option has a default
         try:
+            query, form = _approved(request, layout) if request else _asked(options, layout)
             self._write(query, form, checkpoint, options)
         except ServiceError as error:
             raise CommandError(str(error)) from error
@@ -93,6 +95,7 @@ class Command(BaseCommand):
                 query=query,
                 form=form,
                 as_of=checkpoint,
+                request=options["approved"],
                 runtime=runtime,
             )
             written = write_bundle(
@@ -111,6 +114,24 @@ class Command(BaseCommand):
     def say(self, sentence: str) -> None:
         """Report to standard error."""
         self.stderr.write(sentence, style_func=str)
+
+
+def _asked(options: dict[str, Any], layout: Layout) -> tuple[AttemptQuery, FileForm]:
+    """Return what is asked for here, without personal columns: a mask could not be proven."""
+    query = AttemptQuery(
+        client=client_named(options["client"]),
+        state=options["state"],
+        created_from=options["created_from"],
+        created_before=options["created_before"],
+    )
+    return query, FileForm(tuple(e for e in options["columns"] if not e.is_personal), layout)
+
+
+def _approved(request: UUID, layout: Layout) -> tuple[AttemptQuery, FileForm]:
+    """Return what was asked for in the request."""
+    row = approved_request(request, now=get_runtime().now())
+    form = replace(read_shape(row.form).form, layout=layout)
+    return provable_query(read_filter(row.filters)), form
 
 
 class _Progress:

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
@@ -15,8 +16,10 @@ from django.db import DatabaseError
 from verification.ledger.errors import LedgerError
 from verification.ledger.note import parse_note
 from verification.management.export_options import (
+    add_approved,
     add_filters,
     add_form,
+    approved_request,
     checkpoint_named,
     client_named,
     os_user,
@@ -28,10 +31,14 @@ from verification.models.review import ReviewState
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Verdict
 from verification.selectors.attempts import AttemptQuery
+from verification.selectors.export_columns import masked
 from verification.selectors.export_form import FileForm, Layout
 from verification.selectors.exports import attempts_file
+from verification.selectors.record import AttemptFilter
+from verification.services.export_shape import read_shape
 from verification.services.exporting import ExportRecord, record_export
 from verification.services.runtime import get_runtime
+from verification.services.staff_exports import read_filter
 
 PROGRESS_EVERY_S = 2.0
 CLOSED_PIPE = 141
@@ -42,10 +49,11 @@ CLOSED_PIPE = 141
 class Asked:
     """What is to be written, and for whom."""
 
-    query: AttemptQuery
+    query: AttemptQuery | AttemptFilter
     by: str
     form: FileForm
     as_of: LedgerCheckpoint | None
+    request: UUID | None
 
     def record(self) -> ExportRecord:
         """Put it on record."""
@@ -56,6 +64,7 @@ class Asked:
             query=self.query,
             form=self.form,
             as_of=self.as_of,
+            request=self.request,
             runtime=get_runtime(),
         )
 
@@ -63,7 +72,8 @@ class Asked:
 class Command(BaseCommand):
     """Writes one snapshot of the attempts, oldest first; memory does not grow with them.
 
-    The export is on record before its first line: the log has an entry of who took what.
+    The export is on record before its first line: the log has an entry of who took what. Columns
+    that name or describe a person are masked, unless a second person has agreed.
     """
 
     help = "Write attempts as CSV (docs/reference/csv.md). Without filters: all of every client."
@@ -72,6 +82,7 @@ class Command(BaseCommand):
         """Take the API's filters, and where to write."""
         add_filters(parser)
         add_form(parser)
+        add_approved(parser)
         parser.add_argument("--outcome", type=Outcome, choices=list(Outcome))
         parser.add_argument("--decision", type=Decision, choices=list(Decision))
         parser.add_argument("--verdict", type=Verdict, choices=list(Verdict))
@@ -95,12 +106,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Exit 0 when all is written, 1 with a sentence when not, 141 when the reader left."""
-        asked = Asked(
-            query=_query(options),
-            by=options["by"] or os_user(),
-            form=FileForm(options["columns"], options["layout"], options["gzip"]),
-            as_of=checkpoint_named(options["as_of"]),
-        )
+        asked = _asked(options)
         path: Path | None = options["output"]
         try:
             if path is None:
@@ -160,6 +166,19 @@ class Command(BaseCommand):
                     reported_at = time.monotonic()
         file.flush()
         self._say(_progress(asked, lines, size_bytes))
+
+
+def _asked(options: dict[str, Any]) -> Asked:
+    """Return what is asked for here, or was asked for in the request."""
+    by, as_of = options["by"] or os_user(), checkpoint_named(options["as_of"])
+    if options["approved"] is None:
+        form = FileForm(masked(options["columns"]), options["layout"], options["gzip"])
+        return Asked(_query(options), by, form, as_of, None)
+    row = approved_request(options["approved"], now=get_runtime().now())
+    shape = read_shape(row.form)
+    if shape.is_bundle:
+        raise CommandError("A file with proof was approved: attempts_bundle makes it.")
+    return Asked(read_filter(row.filters), by, shape.form, as_of, row.pk)
 
 
 def _progress(asked: Asked, lines: int, size_bytes: int) -> str:
