@@ -57,7 +57,7 @@ MAX_MANIFEST_BYTES = 16 * 2**20
 MAX_LINE = BLOCK = 2**20
 CHUNK, UNDER_WAY = 5_000, 4
 MARGIN_S = 120
-NONE = "-"
+NONE, QUOTE, BYTE_ORDER_MARK = b"-", b'"', b"\xef\xbb\xbf"
 PROVEN = """
 The export holds. Proven, if the key is the log's own:
 - Every attempt that was accepted in the period and is asked for has its row, and only these have.
@@ -78,7 +78,7 @@ MANIFEST = {
     "first": is_count,
     "frontier": [proof.is_hash],
     "rows": is_count,
-    "columns": lambda value: isinstance(value, list) and "id" in value,
+    "columns": lambda value: isinstance(value, list) and value[:1] == ["id"],
     "query": {
         "client": lambda value: value is None or proof.is_uuid(value),
         "state": is_maybe_text,
@@ -97,6 +97,44 @@ class Group(NamedTuple):
     entries: list[tuple[int, bytes]]
     row: list[str] | None
     opening: bytes | None
+
+
+class Part(NamedTuple):
+    """Some attempts as they stand in the bundle: lines of entries, and rows with their openings.
+
+    `has_row` has a byte for each attempt, in order.
+    """
+
+    entries: list[bytes]
+    has_row: bytes
+    rows: bytes
+    openings: list[bytes | None]
+
+
+Other = list[bytes]
+"""Lines of entries about no attempt of the period."""
+
+
+class Parts:
+    """A part as it is gathered."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.entries: list[bytes] = []
+        self.has_row = bytearray()
+        self.rows: list[bytes] = []
+        self.openings: list[bytes | None] = []
+
+    def begin(self, row: bytes | None, opening: bytes | None) -> None:
+        """Begin another attempt, with its row if it has one."""
+        self.has_row.append(row is not None)
+        if row is not None:
+            self.rows.append(row)
+            self.openings.append(opening)
+
+    def whole(self) -> Part:
+        """Return what was gathered."""
+        return Part(self.entries, bytes(self.has_row), b"\n".join(self.rows), self.openings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +187,22 @@ def check_row(fold: Fold, group: Group, asked: Asked) -> None:
             raise proof.BrokenError(f"{name} is {pair}")
 
 
-def check_groups(groups: Sequence[Group], asked: Asked) -> tuple[int, Leaves]:
+def groups_of(part: Part) -> Iterator[Group]:
+    """Yield the attempts of a part one by one."""
+    rows = csv.reader(io.StringIO(part.rows.decode(), newline=""), strict=True)
+    openings = iter(part.openings)
+    lines = groupby(map(entry_of, part.entries), key=lambda line: line[0])
+    for has_row, (attempt, each) in zip(part.has_row, lines, strict=True):
+        entries = [(index, raw) for _, index, raw in each]
+        row, opening = (next(rows, None), next(openings)) if has_row else (None, None)
+        yield Group(attempt, entries, row, opening)
+    proof.demand(next(rows, None) is None, "a line of the file is more than one row")
+
+
+def check_groups(part: Part, asked: Asked) -> tuple[int, Leaves]:
     """Check some attempts; return how many rows and which leaves. BrokenError names the first."""
     rows, found = 0, []
-    for group in groups:
+    for group in groups_of(part):
         try:
             wanted, leaves = check_group(group, asked)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -164,14 +214,14 @@ def check_groups(groups: Sequence[Group], asked: Asked) -> tuple[int, Leaves]:
     return rows, found
 
 
-def check_others(lines: Sequence[tuple[int, bytes]], asked: Asked) -> tuple[list[str], Leaves]:
+def check_others(lines: Other, asked: Asked) -> tuple[list[bytes], Leaves]:
     """Check entries that concern no attempt of the period; return which attempts they are about."""
     about, leaves = [], []
-    for index, raw in lines:
+    for _, index, raw in map(entry_of, lines):
         try:
             entry = read_entry(raw)
             if "attempt" in entry:
-                about.append(str(entry["attempt"]))
+                about.append(str(entry["attempt"]).encode())
             is_missed = entry["kind"] == ACCEPTED and asked.since <= entry["at"] < asked.until
         except (KeyError, TypeError, ValueError) as error:
             raise proof.BrokenError(f"entry {index}: not of its form ({error})") from None
@@ -180,30 +230,19 @@ def check_others(lines: Sequence[tuple[int, bytes]], asked: Asked) -> tuple[list
     return about, leaves
 
 
-def lines_of(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
-    """Yield the lines of a member; the last one must end, too."""
-    with archive.open(name) as file:
-        for line in file:
-            if not line.endswith(b"\n") or len(line) > MAX_LINE:
-                raise ValueError(f"{name}: a line is cut off, or too long")
-            yield line[:-1]
+def entry_of(line: bytes) -> tuple[str, int, bytes]:
+    """Return attempt (a dash for none of the period), index and entry."""
+    index, attempt, raw = line.split(b" ", 2)
+    return attempt.decode("ascii"), int(index), raw
 
 
-def entry_lines(archive: zipfile.ZipFile) -> Iterator[tuple[str, int, bytes]]:
-    """Yield attempt (a dash for none of the period), index and entry."""
-    for line in lines_of(archive, "entries.txt"):
-        index, attempt, raw = line.split(b" ", 2)
-        yield attempt.decode("ascii"), int(index), raw
-
-
-def file_rows(archive: zipfile.ZipFile, columns: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the rows of the file behind its line of names; ValueError if these are others."""
-    with archive.open("attempts.csv") as file:
-        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
-        rows = csv.reader(text, strict=True)
-        if next(rows, None) != list(columns):
-            raise ValueError("attempts.csv: its columns are not those of the manifest")
-        yield from rows
+def records_of(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield records of CSV; one goes on in the next line while a quote is open in it."""
+    for line in lines:
+        record = line
+        while record.count(QUOTE) & 1:
+            record += b"\n" + next(lines, QUOTE)
+        yield record
 
 
 class Bundle:
@@ -228,36 +267,47 @@ class Bundle:
         frontier = [proof.unbase64(each) for each in manifest["frontier"]]
         self.tree = Tree(manifest["first"], manifest["size"], frontier)
         self.note = proof.read_note(archive.read("checkpoint.txt").decode())
-        self.attempts: set[str] = set()
+        self.attempts: set[bytes] = set()
         self.rows = 0
 
     def check(self, keys: proof.Keys, processes: int) -> None:
         """Check all of it; BrokenError names the first break."""
         proof.check_signed(self.note, keys, "checkpoint")
         proof.demand(self.note.size == self.tree.size, "checkpoint: it is of another size")
-        self._check_digests()
         with ExitStack() as stack:
             pool = stack.enter_context(ProcessPoolExecutor(processes)) if processes > 1 else None
             for kind, result in self._results(pool):
                 counted, leaves = result
-                if kind is Group:
+                if kind is Part:
                     self.rows += counted
-                else:
-                    missed = self.attempts.intersection(counted)
-                    proof.demand(not missed, f"attempt {min(missed, default='')}: entries apart")
+                elif missed := self.attempts.intersection(counted):
+                    raise proof.BrokenError(f"attempt {min(missed).decode()}: entries apart")
                 self.tree.put(leaves)
         proof.demand(self.tree.root() == self.note.root, "the entries are not those of the log")
         proof.demand(self.rows == self.manifest["rows"], "the manifest counts other rows")
 
-    def _check_digests(self) -> None:
-        for name, said in self.manifest["files"].items():
-            digest = hashlib.sha256()
-            with self.archive.open(name) as file:
-                while block := file.read(BLOCK):
-                    digest.update(block)
-            proof.demand(
-                digest.hexdigest() == said, f"{name} is not the file that the manifest names"
-            )
+    def _lines(self, name: str) -> Iterator[bytes]:
+        """Yield the lines of a member, which must have its digest; the last one must end, too."""
+        digest, rest = hashlib.sha256(), b""
+        with self.archive.open(name) as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+                *lines, rest = (rest + block).split(b"\n")
+                if max(map(len, (rest, *lines))) > MAX_LINE:
+                    raise ValueError(f"{name}: a line is too long")
+                yield from lines
+        if rest:
+            raise ValueError(f"{name}: a line is cut off")
+        holds = digest.hexdigest() == self.manifest["files"][name]
+        proof.demand(holds, f"{name} is not the file that the manifest names")
+
+    def _rows(self) -> Iterator[bytes]:
+        """Yield the rows of the file behind its line of names; ValueError if these are others."""
+        records = records_of(self._lines("attempts.csv"))
+        names = next(records, b"").removeprefix(BYTE_ORDER_MARK).decode()
+        if next(csv.reader([names]), None) != list(self.asked.columns):
+            raise ValueError("attempts.csv: its columns are not those of the manifest")
+        return records
 
     def _results(self, pool: ProcessPoolExecutor | None) -> Iterator[tuple[Any, Any]]:
         """Yield what each chunk came to, with a few chunks under way at a time."""
@@ -273,64 +323,54 @@ class Bundle:
         for each_kind, each in waiting:
             yield each_kind, each.result()
 
-    def _chunks(self) -> Iterator[tuple[Any, Any, list[Any]]]:
-        lines = self._checked_first(entry_lines(self.archive))
-        groups: list[Group] = []
-        others: list[tuple[int, bytes]] = []
-        for each in self._groups(lines):
-            if isinstance(each, Group):
-                groups.append(each)
-                if len(groups) >= CHUNK:
-                    yield Group, check_groups, groups
-                    groups = []
-            else:
-                others.append(each)
+    def _chunks(self) -> Iterator[tuple[Any, Any, Any]]:
+        """Yield parts of attempts, and lines about others, each with what checks it."""
+        rows, openings = self._rows(), self._lines("openings.txt")
+        row, part, others, attempt = next(rows, None), Parts(), [], NONE
+        for line in self._checked_first(self._lines("entries.txt")):
+            _, about, _ = line.split(b" ", 2)
+            if about == NONE:
+                others.append(line)
                 if len(others) >= CHUNK:
-                    yield tuple, check_others, others
+                    yield Other, check_others, others
                     others = []
-        yield Group, check_groups, groups
-        yield tuple, check_others, others
-
-    def _groups(
-        self, lines: Iterator[tuple[str, int, bytes]]
-    ) -> Iterator[Group | tuple[int, bytes]]:
-        """Yield an attempt of the period with its row, or one of the other entries."""
-        rows, openings = (
-            file_rows(self.archive, self.asked.columns),
-            lines_of(self.archive, "openings.txt"),
-        )
-        place = self.asked.columns.index("id")
-        row = next(rows, None)
-        for attempt, each in groupby(lines, key=lambda line: line[0]):
-            if attempt == NONE:
-                yield from ((index, raw) for _, index, raw in each)
-                continue
-            proof.demand(attempt not in self.attempts, f"attempt {attempt}: entries apart")
-            self.attempts.add(attempt)
-            entries = [(index, raw) for _, index, raw in each]
-            if row is not None and row[place : place + 1] == [attempt]:
-                yield Group(attempt, entries, row, next(openings, None))
-                row = next(rows, None)
-            else:
-                yield Group(attempt, entries, None, None)
+            elif about != attempt:
+                if len(part.has_row) >= CHUNK:
+                    yield Part, check_groups, part.whole()
+                    part = Parts()
+                self._begin(about)
+                is_next = row is not None and row.partition(b",")[0] == about
+                part.begin(row if is_next else None, next(openings, None) if is_next else None)
+                row = next(rows, None) if is_next else row
+            if about != NONE:
+                part.entries.append(line)
+            attempt = about
         if row is not None:
-            name = proof.visible(",".join(row[place : place + 1]))
+            name = proof.visible(row.partition(b",")[0].decode(errors="replace"))
             raise proof.BrokenError(
-                f"the file's row of {name} is in no place that the log gives it"
+                f"attempts.csv: its row of {name} is in no place that the log gives it"
             )
         proof.demand(next(openings, None) is None, "openings.txt opens what is not in the file")
+        yield Part, check_groups, part.whole()
+        yield Other, check_others, others
 
-    def _checked_first(
-        self, lines: Iterator[tuple[str, int, bytes]]
-    ) -> Iterator[tuple[str, int, bytes]]:
+    def _begin(self, attempt: bytes) -> None:
+        """Note an attempt of the period, whose entries stand together."""
+        if attempt in self.attempts:
+            raise proof.BrokenError(f"attempt {attempt.decode(errors='replace')}: entries apart")
+        self.attempts.add(attempt)
+
+    def _checked_first(self, lines: Iterator[bytes]) -> Iterator[bytes]:
         """Look in passing at the heartbeat that shows that nothing earlier is of the period."""
         shown = self.tree.first == 0
-        for attempt, index, raw in lines:
-            if index == self.tree.first and not shown:
-                entry = read_entry(raw)
-                shown = entry["kind"] == HEARTBEAT and is_before(entry["at"], self.asked.since)
-                proof.demand(shown, "the entries begin too late for the period")
-            yield attempt, index, raw
+        for line in lines:
+            if not shown:
+                _, index, raw = entry_of(line)
+                if index == self.tree.first:
+                    entry = read_entry(raw)
+                    shown = entry["kind"] == HEARTBEAT and is_before(entry["at"], self.asked.since)
+                    proof.demand(shown, "the entries begin too late for the period")
+            yield line
         proof.demand(shown, "the entries begin too late for the period")
 
 

@@ -4,9 +4,9 @@ A part of `verify_export.py`, beside which it lies with `verify_proof.py`. docs/
 """
 
 import hashlib
-import hmac
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 try:
@@ -42,6 +42,7 @@ def _refuse(number: str) -> Any:
 
 READ = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse).decode
 WRITE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+SPACED = json.JSONEncoder(ensure_ascii=False).encode
 SLICE = json.JSONDecoder().raw_decode
 EXACT = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse).decode
 
@@ -66,12 +67,13 @@ class Tree:
 
     def put(self, leaves: Leaves) -> None:
         """Put leaves to their places; BrokenError if one is taken or outside."""
+        first, seen, hashes = self.first, self._seen, self._hashes
         for index, leaf in leaves:
-            place = index - self.first
-            is_free = 0 <= place < len(self._seen) and not self._seen[place]
-            proof.demand(is_free, f"entry {index} stands there twice, or outside of the log")
-            self._seen[place] = 1
-            self._hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES] = leaf
+            place = index - first
+            if not 0 <= place < len(seen) or seen[place]:
+                raise proof.BrokenError(f"entry {index} stands there twice, or outside of the log")
+            seen[place] = 1
+            hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES] = leaf
 
     def root(self) -> bytes:
         """Return the root (RFC 6962, 2.1) once every leaf is there; BrokenError before."""
@@ -102,8 +104,8 @@ class Fold:
     def __init__(self, entries: Sequence[Entry]) -> None:
         """Take its entries in their order; BrokenError for a life that none has."""
         proof.demand(
-            [each["kind"] == ACCEPTED for each in entries].index(True) == 0
-            and sum(each["kind"] == ACCEPTED for each in entries) == 1,
+            [each["kind"] for each in entries].count(ACCEPTED) == 1
+            and entries[0]["kind"] == ACCEPTED,
             "it was not accepted first, or more than once",
         )
         self.accepted = entries[0]
@@ -162,8 +164,10 @@ def members_of(text: str, names: Sequence[str]) -> list[Any]:
     members = EXACT(text)
     if type(members) is not list or len(members) != len(names):
         raise ValueError("a group is not the list it should be")
+    if dict not in map(type, members):
+        return members
     at = len("[")
-    for place in range(len(members) if dict in map(type, members) else 0):
+    for place in range(len(members)):
         _, end = SLICE(text, at)
         if type(members[place]) is dict:
             members[place] = text[at:end]
@@ -173,13 +177,11 @@ def members_of(text: str, names: Sequence[str]) -> list[Any]:
 
 def cell_of(name: str, member: Any) -> str:
     """Return the cell of a group's member."""
+    if type(member) is str:
+        return guarded(member) if name in TEXTS else member
     if member is None:
         return ""
-    if type(member) is bool:
-        return "true" if member else "false"
-    if type(member) is list:
-        return " ".join(member)
-    return guarded(member) if name in TEXTS else member
+    return " ".join(member) if type(member) is list else ("true" if member else "false")
 
 
 def guarded(text: str) -> str:
@@ -202,11 +204,12 @@ class Opening:
         """Return the value behind a commitment of an entry, None where there is none."""
         committed = entry.get("commitments", {}).get(name)
         value = self.values.get(told_as or name)
-        proof.demand((committed is None) == (value is None), f"{name} is told wrongly")
+        if (committed is None) != (value is None):
+            raise proof.BrokenError(f"{name} is told wrongly")
         if committed is None:
             return None
-        opens = hmac.compare_digest(proof.commitment(self.key, name, value), committed)
-        proof.demand(opens, f"{name} is not what was committed to")
+        if proof.commitment(self.key, name, value) != committed:
+            raise proof.BrokenError(f"{name} is not what was committed to")
         return str(value)
 
 
@@ -229,28 +232,35 @@ def cells_of(fold: Fold, opening: Opening, row: Cells, clients: Mapping[str, str
         "ledger_leaf_hash": "",
         "ledger_index": "",
     }
-    wanted = set(row)
-    for name in sorted({"biz_no", "subject"} & wanted):
-        cells[name] = guarded(opening.open(name, fold.accepted) or "")
-    if "request_id" in wanted:
+    for name in ("biz_no", "subject"):
+        if name in row:
+            cells[name] = guarded(opening.open(name, fold.accepted) or "")
+    if "request_id" in row:
         cells["request_id"] = guarded(opening.open("request_id", fold.result) or "")
-    for group, names in proof.GROUPS.items():
-        if wanted & set(names) or (group == "judgement" and needs_judgement(wanted)):
-            cells |= group_cells(names, opening.open(group, fold.result))
-    if "evidence" in wanted:
+    groups, needs_judgement = groups_of(tuple(row))
+    for group in groups:
+        cells |= group_cells(proof.GROUPS[group], opening.open(group, fold.result))
+    if "evidence" in row:
         cells["evidence"] = evidence_cell(fold, opening, row["evidence"])
-    if needs_judgement(wanted):
+    if needs_judgement:
         cells |= review_cells(fold, opening, cells["verdict"])
     return cells
 
 
-def needs_judgement(wanted: set[str]) -> bool:
-    """Say whether a column depends on what the policy said."""
-    return bool(wanted & {"decision", "review_state", "reason_code", "decided_at"})
+@cache
+def groups_of(columns: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """Return the groups that columns are of, and whether one depends on what the policy said."""
+    wanted = set(columns)
+    needs_judgement = bool(wanted & {"decision", "review_state", "reason_code", "decided_at"})
+    groups = [group for group, names in proof.GROUPS.items() if wanted & set(names)]
+    if needs_judgement and "judgement" not in groups:
+        groups.append("judgement")
+    return tuple(groups), needs_judgement
 
 
-def group_cells(names: Sequence[str], text: str | None) -> Cells:
-    """Return the cells of one group; an absent one is empty cells."""
+@lru_cache(maxsize=4096)
+def group_cells(names: tuple[str, ...], text: str | None) -> Mapping[str, str]:
+    """Return the cells of one group; an absent one is empty cells. Many attempts say the same."""
     if text is None:
         return dict.fromkeys(names, "")
     members = members_of(text, names)
@@ -266,16 +276,16 @@ def evidence_cell(fold: Fold, opening: Opening, shown: str) -> str:
     for entry in fold.evidence:
         listed = [[each["kind"], digests.get(each["kind"])] for each in entry["evidence"]]
         committed = entry["commitments"].get("evidence")
-        text = json.dumps(listed, ensure_ascii=False)
+        text = SPACED(listed)
         made = proof.commitment(opening.key, "evidence", text) if listed else None
         proof.demand(made == committed, "evidence: a digest is not the one committed to")
-    erased = json.dumps(fold.erased_at)
-    rendered = ", ".join(
-        f'{{"kind": {json.dumps(each["kind"], ensure_ascii=False)}, "size_bytes": '
-        f'{each["size_bytes"]}, "sha256": "{digests[each["kind"]]}", "erased_at": {erased}}}'
+    return SPACED([
+        {
+            "kind": each["kind"], "size_bytes": each["size_bytes"],
+            "sha256": digests[each["kind"]], "erased_at": fold.erased_at,
+        }
         for each in items
-    )
-    return f"[{rendered}]"
+    ])  # fmt: skip
 
 
 def review_cells(fold: Fold, opening: Opening, verdict: str) -> Cells:

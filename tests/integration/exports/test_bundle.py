@@ -258,6 +258,44 @@ def _log_shortened(members: Members) -> Members:
     return {**members, "entries.txt": b"".join(lines[:-1])}
 
 
+def _reveal_put_apart(members: Members) -> Members:
+    """Say of a reveal, which is in no cell, that it is about no attempt of the period."""
+    lines = _lines(members, "entries.txt")
+    at = next(at for at, line in enumerate(lines) if b'"kind":"evidence.revealed"' in line)
+    apart = lines.pop(at)
+    index, _, raw = apart.split(b" ", 2)
+    return {**members, "entries.txt": b"".join([*lines, b" ".join((index, b"-", raw))])}
+
+
+def _result_put_elsewhere(members: Members) -> Members:
+    """Tell what settled an attempt behind the entries of others."""
+    lines = _lines(members, "entries.txt")
+    at = next(at for at, line in enumerate(lines) if b'"kind":"attempt.settled"' in line)
+    apart = lines.pop(at)
+    end = next(at for at, line in enumerate(lines) if line.split(b" ")[1] == b"-")
+    return {**members, "entries.txt": b"".join([*lines[:end], apart, *lines[end:]])}
+
+
+def _cell_with_a_line_break(members: Members) -> Members:
+    rows = _rows(members)
+    rows[2][rows[0].index("biz_no")] += "\n"
+    return _with_rows(members, rows)
+
+
+def _row_behind_a_carriage_return(members: Members) -> Members:
+    """Hide a second row in the line of a first one, where some readers end a row."""
+    *rows, last = _lines(members, "attempts.csv")
+    hidden = last[:-1] + b"\r" + last
+    return {**members, "attempts.csv": b"".join([*rows, hidden])}
+
+
+def _value_not_told(members: Members) -> Members:
+    openings = [json.loads(each) for each in _lines(members, "openings.txt")]
+    del openings[1]["values"]["biz_no"]
+    lines = "".join(json.dumps(each) + "\n" for each in openings)
+    return {**members, "openings.txt": lines.encode()}
+
+
 ATTACKS: dict[str, tuple[Callable[[Members], Members], str]] = {
     "a row dropped": (_without_row, "the file lacks it"),
     "a row and its entries dropped": (
@@ -272,6 +310,11 @@ ATTACKS: dict[str, tuple[Callable[[Members], Members], str]] = {
     "results swapped with their openings": (_cells_swapped, "not what was committed to"),
     "a narrower filter named": (_filter_narrowed, "the file holds it, and should not"),
     "two columns renamed": (_columns_renamed, "but the log says"),
+    "a reveal put apart": (_reveal_put_apart, "entries apart"),
+    "a result put elsewhere": (_result_put_elsewhere, "entries apart"),
+    "a line break in a cell": (_cell_with_a_line_break, "biz_no is"),
+    "a row behind a carriage return": (_row_behind_a_carriage_return, "more than one row"),
+    "a value not told": (_value_not_told, "biz_no is told wrongly"),
     "an entry doubled": (_entry_doubled, "twice"),
     "an entry rewritten": (_entry_rewritten, ""),
     "the log shortened": (_log_shortened, "is missing"),
@@ -326,6 +369,13 @@ def test_a_file_that_is_not_the_one_of_the_manifest_is_refused(
     members["attempts.csv"] += b"\n"
     code, report = checked(every_life, members, tmp_path / "bundle.zip")
     assert (code, "attempts.csv" in report) == (1, True)
+
+
+def test_a_line_without_an_end_cannot_be_read(every_life: Lives, tmp_path: Path) -> None:
+    members = made(every_life)
+    long = {**members, "entries.txt": members["entries.txt"] + b"x" * 2**21 + b"\n"}
+    code, report = checked(every_life, long, tmp_path / "bundle.zip")
+    assert (code, "entries.txt: a line is too long" in report) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "checkpoint.txt", "entries.txt", "README.txt"])
