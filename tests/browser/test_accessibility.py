@@ -46,6 +46,8 @@ NO_PAGE = {
     "verification_review_change", "verification_erasure_certificate", "auth_user_delete",
     "verification_factor_codes", "verification_erasure_decide", "verification_erasure_request",
     "verification_exportrequest_decide", "verification_exportrequest_take",
+    "verification_exportrequest_prepare", "verification_exportrequest_end",
+    "verification_exportjob_cancel", "verification_exportjob_take",
     "verification_exportrequest_withdraw", "verification_price_csv", "verification_review_act",
     "verification_review_filter", "verification_review_glass", "verification_review_next",
     "verification_review_save", "verification_reviewpolicy_cancel",

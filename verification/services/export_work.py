@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import F, Q
+from django.utils.translation import gettext_noop as _
 
 from verification.models import ExportJob, LedgerCheckpoint
 from verification.models.export_job import OPEN, JobState, Problem
@@ -244,7 +245,7 @@ class _Work:
         self, file: BinaryIO, which: AttemptFilter, shape: Shape, as_of: LedgerCheckpoint | None
     ) -> None:
         if as_of is None:
-            raise UnprovableExportError("There is no log to prove it by.")
+            raise UnprovableExportError(_("There is no log to prove it by."))
         self._keep(rows=0, size_bytes=0)
         written = write_bundle(
             file,

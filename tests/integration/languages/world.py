@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypedDict
 from uuid import UUID
 
@@ -15,15 +18,27 @@ from tests.integration.desk.waiting import make_review
 from tests.integration.ledger.lives import Lives, seal
 from tests.integration.policies.changing import document
 from verification.identifiers import uuid7
-from verification.models import Evidence, LedgerCheckpoint, LedgerEntry, LedgerVerification
+from verification.models import (
+    Evidence,
+    ExportJob,
+    LedgerCheckpoint,
+    LedgerEntry,
+    LedgerVerification,
+)
 from verification.models.erasure import LegalBasis
+from verification.models.export_job import Problem
 from verification.models.reveal import Purpose
 from verification.models.rights import Growth
 from verification.policy.terms import Decision, Priority
+from verification.selectors.export_form import Layout
 from verification.selectors.record import AttemptFilter
 from verification.services import review_queue, reviews
 from verification.services.control_runs import check_as_staff
 from verification.services.erasing import decide_erasure, request_erasure
+from verification.services.export_files import ExportFolder
+from verification.services.export_jobs import cancel_job, start_small_job
+from verification.services.export_shape import Shape
+from verification.services.export_work import work_on_exports
 from verification.services.policies import propose_policy
 from verification.services.prices import set_price
 from verification.services.replaying import continue_replays, request_replay
@@ -171,6 +186,29 @@ class Furnisher:
                 decide_export(request_id=row.pk, approve=approve, by=self.reader, runtime=runtime)
             yield f"export {approve}", reverse(f"{ADMIN}exportrequest_change", args=[row.pk])
 
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Add files that are ready, expired, cancelled, failed and waiting, and a schedule."""
+        runtime, by, given = self.lives.runtime, self.reader, {"which": AttemptFilter()}
+        with TemporaryDirectory() as path:
+            work = partial(work_on_exports, folder=ExportFolder(Path(path)), places={})
+            for state in ("done", "expired", "failed", "cancelled", "waiting"):
+                shape = Shape(is_gzipped=state == "done", layout=Layout.JSONL)
+                job = start_small_job(**given, shape=shape, by=by, runtime=runtime)
+                found = ExportJob.objects.filter(pk=job.pk)
+                if state in ("done", "expired"):
+                    work(runtime=runtime)
+                if state == "cancelled":
+                    cancel_job(job_id=job.pk, owner=by, runtime=runtime)
+                elif state != "waiting":
+                    problem = Problem.NO_SPACE if state == "failed" else None
+                    found.update(state=state, problem=problem)
+                yield f"file {state}", reverse(f"{ADMIN}exportjob_change", args=[job.pk])
+        wanted = Wanted(AttemptFilter(), WHY, Shape(is_masked=False), "audit", "weekly")
+        row = request_export(wanted=wanted, by=self.other, runtime=runtime)
+        yield "schedule asked for", reverse(f"{ADMIN}exportrequest_change", args=[row.pk])
+        decide_export(request_id=row.pk, approve=True, by=self.reader, runtime=runtime)
+        yield "schedule", reverse(f"{ADMIN}exportrequest_change", args=[row.pk])
+
     def prices(self) -> Iterator[tuple[str, str]]:
         """Add a price, its correction and one of a region; months with and without calls."""
         for amount, region in (("0.9", None), ("0.085", None), ("0.07", "sandbox")):
@@ -211,6 +249,6 @@ def furnish(lives: Lives) -> House:
     house = Furnisher(lives, reader, other)
     found = [
         house.attempts(), house.disclosures(), house.reviews(), house.policy(), house.rights(),
-        house.exports(), house.prices(), house.controls(), house.log(),
+        house.exports(), house.files(), house.prices(), house.controls(), house.log(),
     ]  # fmt: skip
     return House(reader, {name: path for pages in found for name, path in pages})
