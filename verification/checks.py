@@ -10,17 +10,19 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register  # n
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, ProgrammingError, connections
 
-from verification.conf import Conf, get_conf
+from verification.conf import Conf, FolderConf, get_conf
 from verification.faceid.contract import REGIONS
 from verification.selectors.guard_state import is_migrated, lifted_guards
 from verification.selectors.rights import is_over_all, session_role
 from verification.selectors.rights_changes import lacks_seal
+from verification.services.delivery import lacks_library
 from verification.services.grants import compare
 from verification.services.policy_file import compare_policy_file
 from verification.services.privileges import Kind
 from verification.services.self_check import check_keyring, check_stored_keys
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+OPEN_TO_OTHERS = 0o007
 STEPS = (
     "django_otp.middleware.OTPMiddleware",
     "verification.admin.second_step.SecondStepMiddleware",
@@ -69,6 +71,25 @@ def check_second_factor(**_: Any) -> list[CheckMessage]:
         sentence = f"SECOND_FACTOR is on, but MIDDLEWARE lacks {' and '.join(missing)}."
         return [Error(sentence, id="verification.E015")]
     return []
+
+
+@register(Tags.security)
+def check_exports(**_: Any) -> list[CheckMessage]:
+    """E017: a bucket is named, and nothing speaks to it. W018: others can read a folder."""
+    try:
+        conf = get_conf()
+    except ImproperlyConfigured:
+        return []  # E001 says so
+    found: list[CheckMessage] = []
+    if lacks_library(conf.export_places):
+        sentence = "EXPORT_PLACES names a bucket: install the extra `exports`."
+        found.append(Error(sentence, id="verification.E017"))
+    named = [each.folder for each in conf.export_places.values() if isinstance(each, FolderConf)]
+    for folder in (*named, *([conf.export_dir] if conf.export_dir else [])):
+        if folder.is_dir() and folder.stat().st_mode & OPEN_TO_OTHERS:
+            sentence = f"Others can read {folder}, where exports are kept."
+            found.append(Warning(sentence, id="verification.W018"))
+    return found
 
 
 @register(Tags.database)

@@ -5,11 +5,13 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -22,6 +24,8 @@ from verification.vault.keyring import Keyring, parse_keyring, read_keyring
 
 MIN_DIGEST_KEY_BYTES = 32
 DATABASE_ROLES = ("owner", "web", "worker")
+PLACE_NAME = re.compile(r"[a-z0-9-]{1,50}")
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,28 @@ class WitnessAddress:
 
     url: str
     key: VerifierKey
+
+
+@dataclass(frozen=True, slots=True)
+class FolderConf:
+    """A folder to which exports go."""
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class BucketConf:
+    """A bucket of S3-compatible storage to which exports go, under names that begin with `prefix`.
+
+    `endpoint` is `https://...`, plain HTTP for loopback only.
+    """
+
+    bucket: str
+    endpoint: str
+    region: str
+    key_id: str
+    secret: str = field(repr=False)
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +88,7 @@ class Conf:
     database_role: str = "owner"
     export_dir: Path | None = None
     export_keep_days: int = 7
-    export_places: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    export_places: Mapping[str, FolderConf | BucketConf] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse figures that would switch a limit off, and a role that nobody has."""
@@ -95,6 +121,7 @@ def build_conf(given: Mapping[str, Any]) -> Conf:
     values["digest_key"] = _digest_key(values.get("digest_key", ""))
     values |= _ledger(values)
     values["export_dir"] = Path(values["export_dir"]) if values.get("export_dir") else None
+    values["export_places"] = _places(values.get("export_places", {}))
     values["policy_file"] = Path(values["policy_file"]) if values.get("policy_file") else None
     known = {each.name for each in fields(Conf)}
     if unknown := sorted(set(values) - known):
@@ -103,6 +130,38 @@ def build_conf(given: Mapping[str, Any]) -> Conf:
         return Conf(**values)
     except TypeError as error:
         raise ImproperlyConfigured(f"VERIFICATION is incomplete: {error}") from error
+
+
+def _places(given: object) -> Mapping[str, FolderConf | BucketConf]:
+    """Read places by their names; each is `{"folder": ...}` or what BucketConf names."""
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured("VERIFICATION['EXPORT_PLACES'] is a dictionary of places")
+    return {str(name): _place(str(name), each) for name, each in given.items()}
+
+
+def _place(name: str, given: object) -> FolderConf | BucketConf:
+    where = f"VERIFICATION['EXPORT_PLACES'][{name!r}]"
+    if not PLACE_NAME.fullmatch(name) or not isinstance(given, Mapping):
+        raise ImproperlyConfigured(f"{where} has a name of a-z, 0-9 and dashes, and a dictionary")
+    values = {str(key): str(value) for key, value in given.items()}
+    try:
+        place = (
+            FolderConf(Path(values["folder"]))
+            if set(values) == {"folder"}
+            else (BucketConf(**values))
+        )
+    except TypeError:
+        raise ImproperlyConfigured(f"{where} names a folder or a whole bucket") from None
+    if isinstance(place, FolderConf) and not place.folder.is_absolute():
+        raise ImproperlyConfigured(f"{where} names an absolute folder")
+    if isinstance(place, BucketConf) and not _is_private(place.endpoint):
+        raise ImproperlyConfigured(f"{where} is reached by https, or on this machine")
+    return place
+
+
+def _is_private(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
 
 
 def _keyring(text: str, directory: str) -> Keyring:

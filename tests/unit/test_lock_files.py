@@ -28,7 +28,7 @@ def _asked(*extras: str) -> Iterator[Requirement]:
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [(RUNTIME, ("site", "embedded")), (DEVELOPMENT, tuple(EXTRAS))],
+    [(RUNTIME, ("site", "embedded", "exports")), (DEVELOPMENT, tuple(EXTRAS))],
     ids=[RUNTIME, DEVELOPMENT],
 )
 def test_the_lock_satisfies_every_dependency(lock: str, extras: tuple[str, ...]) -> None:

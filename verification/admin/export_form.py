@@ -26,6 +26,7 @@ LAYOUTS: Mapping[str, "_StrPromise"] = {
     Layout.CSV: gettext_lazy("CSV"),
     Layout.EXCEL: gettext_lazy("CSV that Excel opens rightly"),
     Layout.JSONL: gettext_lazy("JSON lines"),
+    Layout.PARQUET: gettext_lazy("Parquet"),
     BUNDLE: gettext_lazy("CSV with the proof that nothing was changed or left out (ZIP)"),
 }
 
@@ -99,7 +100,7 @@ def read_wanted(posted: QueryDict, which: AttemptFilter) -> Wanted:
 def shape_words(shape: Shape) -> str:
     """Return in words what a file is."""
     words = [str(LAYOUTS[BUNDLE if shape.is_bundle else shape.layout])]
-    if shape.is_gzipped and not shape.is_bundle:
+    if shape.form.is_gzipped:
         words.append(_("compressed"))
     words.append(_("masked") if shape.is_masked else _("unmasked"))
     if len(shape.columns) < len(ALL):

@@ -40,7 +40,7 @@ from verification.selectors.staff_exports import (
 )
 from verification.services.errors import ExportFormError, LargeExportError, ServiceError
 from verification.services.export_jobs import start_large_job, start_small_job
-from verification.services.export_shape import Shape, content_type, read_shape
+from verification.services.export_shape import Shape, content_type, is_streamed, read_shape
 from verification.services.export_slots import EXPORTS
 from verification.services.exporting import ExportRecord
 from verification.services.runtime import get_runtime
@@ -123,7 +123,7 @@ class ExportRequestAdmin(ActingAdmin[ExportRequest]):
             is_own=is_own,
             can_take=is_own and _is_good(row) and not row.repeats,
             can_prepare=get_runtime().conf.export_dir is not None,
-            is_bundle=read_shape(row.form).is_bundle,
+            is_streamed=is_streamed(read_shape(row.form)),
             can_end=_is_good(row) and row.repeats and row.ended_at is None,
             may_decide=request.user.has_perm("verification.decide_export"),
         )
@@ -283,8 +283,7 @@ def _small(
     request: HttpRequest, which: AttemptFilter, shape: Shape
 ) -> tuple[ExportRecord, AttemptFilter, Shape]:
     """Record what is streamed at once; a bundle is no stream."""
-    if shape.is_bundle:
-        raise ExportFormError(_("A file with proof is made in the background."))
+    _check_streamed(shape)
     record, closed = record_small_export(
         which=which, by=person_of(request), runtime=get_runtime(), shape=shape
     )
@@ -295,9 +294,14 @@ def _large(request: HttpRequest, request_id: UUID) -> tuple[ExportRecord, Attemp
     """Record what somebody has agreed to, as `_small`."""
     by, runtime = person_of(request), get_runtime()
     row = find_approved(request_id=request_id, by=by, runtime=runtime)
-    if read_shape(row.form).is_bundle:
-        raise ExportFormError(_("A file with proof is made in the background."))
+    _check_streamed(read_shape(row.form))
     return record_large_export(request_id=request_id, by=by, runtime=runtime)
+
+
+def _check_streamed(shape: Shape) -> None:
+    """Refuse what cannot leave line by line."""
+    if not is_streamed(shape):
+        raise ExportFormError(_("This kind of file is made in the background."))
 
 
 def standing(row: ExportRequest) -> str:

@@ -20,10 +20,10 @@ from verification.api.filters import (
     attempt_query,
     cursor_of,
     export_as_of,
-    export_form,
     page_size,
     position_of,
     read_parameters,
+    streamed_form,
 )
 from verification.api.forms import idempotency_key, read_form, required_file, required_text
 from verification.api.packet_digest import PacketDigest
@@ -123,7 +123,7 @@ class AttemptExport(Endpoint):
         parameters = read_parameters(request.META.get("QUERY_STRING", ""), allowed=allowed)
         client = calling_client(request)
         query = attempt_query(parameters, client=client)
-        form, as_of = export_form(parameters), export_as_of(parameters)
+        form, as_of = streamed_form(parameters), export_as_of(parameters)
         record, stream = recorded_export(query, client, form, as_of)
         told = {"Verification-As-Of": str(as_of.size)} if as_of else {}
         return StreamingHttpResponse(

@@ -19,6 +19,7 @@ from verification.models.export_job import JobState
 from verification.selectors.export_jobs import jobs_of
 from verification.selectors.record import AttemptFilter
 from verification.services.errors import (
+    ExportFormError,
     ExportStateError,
     TooManyExportsError,
     UnknownExportError,
@@ -64,7 +65,7 @@ class ExportList(Endpoint):
             )
         except TooManyExportsError as error:
             raise Problem("too_many_exports", str(error), retry_after_s=RETRY_AFTER_S) from error
-        except UnprovableExportError as error:
+        except (UnprovableExportError, ExportFormError) as error:
             raise Problem("invalid_parameter", str(error)) from error
         location = reverse("export-detail", kwargs={"export_id": job.pk})
         return json_response(export_json(job), status=ACCEPTED, headers={"Location": location})

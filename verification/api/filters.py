@@ -20,7 +20,7 @@ from verification.policy.terms import Decision, Verdict
 from verification.selectors.as_of import newest_repeatable, repeatable_checkpoint
 from verification.selectors.attempts import AttemptQuery, Position
 from verification.selectors.export_columns import COLUMNS
-from verification.selectors.export_form import FileForm, Layout, choose_columns
+from verification.selectors.export_form import STREAMED, FileForm, Layout, choose_columns
 from verification.services.export_shape import Shape
 
 MAX_PARAMETERS = 50
@@ -84,6 +84,14 @@ def export_form(parameters: Mapping[str, str]) -> FileForm:
         except KeyError:
             raise _invalid("columns", "names columns of the file, with commas between") from None
     return FileForm(columns, read_layout("layout", layout))
+
+
+def streamed_form(parameters: Mapping[str, str]) -> FileForm:
+    """Return the form of a stream, which takes fewer layouts than a file."""
+    form = export_form(parameters)
+    if form.layout not in STREAMED:
+        raise _invalid("layout", f"is one of {', '.join(STREAMED)} in a stream: ask for a file")
+    return form
 
 
 def export_shape(parameters: Mapping[str, str]) -> Shape:

@@ -17,7 +17,7 @@ from verification.models.export_job import JobState
 from verification.models.review import ReviewState
 from verification.outcomes import Outcome
 from verification.policy.terms import Decision, Reason, Verdict
-from verification.selectors.export_form import Layout
+from verification.selectors.export_form import STREAMED, Layout
 
 Schema = dict[str, Any]
 
@@ -402,7 +402,7 @@ EXPORT_ATTEMPTS: Schema = {
         *FILTERS,
         _query("as_of", TEXT, "What held when the log had this size, a checkpoint's; or `latest`."),
         _query("columns", TEXT, "Names of columns, with commas between; without it all."),
-        _query("layout", {**TEXT, "enum": [each.value for each in Layout]}, "`csv` without it."),
+        _query("layout", {**TEXT, "enum": list(STREAMED)}, "`csv` without it."),
         OpenApiParameter(
             "Verification-As-Of",
             NUMBER,
@@ -477,6 +477,7 @@ READ_EXPORT_FILE: Schema = {
         (200, "application/jsonl"): OpenApiTypes.STR,
         (200, "application/gzip"): OpenApiTypes.BINARY,
         (200, "application/zip"): OpenApiTypes.BINARY,
+        (200, "application/vnd.apache.parquet"): OpenApiTypes.BINARY,
         **READ_PROBLEMS,
         **_problems(404, 409),
     },

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from verification.management.rounds import Duty
+from verification.services.delivery import places_of
 from verification.services.export_files import ExportFolder
 from verification.services.export_schedules import start_due_exports
 from verification.services.export_work import expire_exports, work_on_exports
@@ -57,7 +58,7 @@ class Exports:
             start_due_exports(runtime=self._runtime)
             expire_exports(runtime=self._runtime, folder=self._folder)
             self._tidied_at = self._clock()
-        places = self._runtime.conf.export_places
+        places = places_of(self._runtime.conf.export_places)
         return bool(
             work_on_exports(
                 runtime=self._runtime,

@@ -22,6 +22,8 @@ class Layout(StrEnum):
     """CSV behind a byte order mark, by which Excel knows UTF-8."""
     JSONL = "jsonl"
     """A JSON object on each line, texts as they are stored."""
+    PARQUET = "parquet"
+    """Columns with their types, texts as they are stored; a file that is not read in one go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class FileForm:
     @property
     def suffix(self) -> str:
         """Return how a file of this form is called at the end, from the dot on."""
+        if self.layout is Layout.PARQUET:
+            return ".parquet"
         ending = ".jsonl" if self.layout is Layout.JSONL else ".csv"
         return f"{ending}.gz" if self.is_gzipped else ending
 
@@ -49,6 +53,9 @@ class FileForm:
         """Return what stands before the first line."""
         return b"\xef\xbb\xbf" if self.layout is Layout.EXCEL and self.has_start else b""
 
+
+STREAMED = (Layout.CSV, Layout.EXCEL, Layout.JSONL)
+"""Layouts whose lines can leave as they are read."""
 
 PLAIN_CSV = FileForm()
 

@@ -60,7 +60,7 @@ def check_provable(query: AttemptQuery, form: FileForm) -> None:
     given = {each.name for each in fields(query) if getattr(query, each.name) is not None}
     if hidden := sorted(given - PROVABLE):
         raise _hidden(hidden)
-    if form.layout is Layout.JSONL or form.is_gzipped:
+    if form.layout not in (Layout.CSV, Layout.EXCEL) or form.is_gzipped:
         raise UnprovableExportError(_("A bundle holds CSV, and is compressed itself."))
     if "id" not in {column.name for column in form.columns}:
         raise UnprovableExportError(_("The rows of a bundle need their id."))

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from django.utils.translation import gettext_noop as _
 
 from verification.selectors.export_columns import COLUMNS, masked
-from verification.selectors.export_form import FileForm, Layout, choose_columns
+from verification.selectors.export_form import STREAMED, FileForm, Layout, choose_columns
+from verification.selectors.export_parquet import has_parquet
 from verification.selectors.record import AttemptFilter
 from verification.services.bundling import check_provable, provable_query
 from verification.services.errors import ExportFormError
@@ -15,6 +16,7 @@ CONTENT_TYPES = {
     Layout.CSV: "text/csv; charset=utf-8",
     Layout.EXCEL: "text/csv; charset=utf-8",
     Layout.JSONL: "application/jsonl",
+    Layout.PARQUET: "application/vnd.apache.parquet",
 }
 ALL = tuple(each.name for each in COLUMNS)
 
@@ -39,7 +41,8 @@ class Shape:
             chosen = tuple(each for each in chosen if not each.is_personal)
         elif self.is_masked:
             chosen = masked(chosen)
-        return FileForm(chosen, self.layout, self.is_gzipped and not self.is_bundle)
+        is_gzipped = self.is_gzipped and not self.is_bundle and self.layout in STREAMED
+        return FileForm(chosen, self.layout, is_gzipped)
 
     @property
     def suffix(self) -> str:
@@ -54,7 +57,12 @@ def content_type(shape: Shape) -> str:
     """Return the media type of a file."""
     if shape.is_bundle:
         return "application/zip"
-    return "application/gzip" if shape.is_gzipped else CONTENT_TYPES[shape.layout]
+    return "application/gzip" if shape.form.is_gzipped else CONTENT_TYPES[shape.layout]
+
+
+def is_streamed(shape: Shape) -> bool:
+    """Return whether its lines can leave as they are read."""
+    return not shape.is_bundle and shape.layout in STREAMED
 
 
 def write_shape(shape: Shape) -> dict[str, object]:
@@ -90,5 +98,7 @@ def check_shape(shape: Shape, which: AttemptFilter) -> None:
     """Raise ExportFormError, or UnprovableExportError, for what could not be made."""
     if not shape.columns or not set(shape.columns) <= set(ALL):
         raise ExportFormError(_("Choose columns that there are."))
+    if shape.layout is Layout.PARQUET and not has_parquet():
+        raise ExportFormError(_("Parquet is not installed here: ask an engineer."))
     if shape.is_bundle:
         check_provable(provable_query(which), shape.form)

@@ -23,8 +23,9 @@ from django.utils.translation import gettext_noop as _
 from verification.models import ExportJob, LedgerCheckpoint
 from verification.models.export_job import OPEN, JobState, Problem
 from verification.selectors.as_of import repeatable_checkpoint
-from verification.selectors.export_form import GZIP_WINDOW, Blocks, FileForm
+from verification.selectors.export_form import GZIP_WINDOW, Blocks, FileForm, Layout
 from verification.selectors.export_jobs import count_between, first_attempt, kept_exports, part_end
+from verification.selectors.export_parquet import write_parquet
 from verification.selectors.exports import attempts_file
 from verification.selectors.record import AttemptFilter
 from verification.services.bundling import provable_query, write_bundle
@@ -36,7 +37,7 @@ from verification.services.errors import (
 )
 from verification.services.export_entries import completed_entry, delivered_entry
 from verification.services.export_files import ExportFolder, digest_of
-from verification.services.export_shape import Shape, read_shape
+from verification.services.export_shape import Shape, is_streamed, read_shape
 from verification.services.runtime import Runtime
 from verification.services.staff_exports import read_filter
 from verification.services.staging import stage
@@ -168,10 +169,12 @@ class _Work:
 
     def _write(self, shape: Shape, which: AttemptFilter) -> None:
         as_of = self._as_of()
-        in_parts = as_of is not None and not shape.is_bundle
+        in_parts = as_of is not None and is_streamed(shape)
         with self.folder.open_part(self.job.pk, afresh=not in_parts) as file:
             if shape.is_bundle:
                 self._write_bundle(file, which, shape, as_of)
+            elif shape.layout is Layout.PARQUET:
+                self._write_parquet(file, which, shape.form, as_of)
             elif as_of is None:
                 self._write_at_once(file, which, shape.form)
             else:
@@ -240,6 +243,13 @@ class _Work:
 
         rows = _drain(attempts_file(which, form=form), write)
         self._keep(rows=rows, size_bytes=file.tell())
+
+    def _write_parquet(
+        self, file: BinaryIO, which: AttemptFilter, form: FileForm, as_of: LedgerCheckpoint | None
+    ) -> None:
+        self._keep(rows=0, size_bytes=0)
+        rows = write_parquet(file, which, form=form, as_of=as_of, report=_Reporter(self))
+        self._keep(rows=rows)
 
     def _write_bundle(
         self, file: BinaryIO, which: AttemptFilter, shape: Shape, as_of: LedgerCheckpoint | None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
+import pyarrow.parquet
 import pytest
 from django.contrib.auth.models import Group, User
 from django.db import connection
@@ -29,7 +30,7 @@ from verification.ledger.canonical import parse
 from verification.models import ApiClient, Export, ExportJob, LedgerEntry, StagedEntry
 from verification.models.export_job import JobState, Problem
 from verification.selectors.as_of import repeatable_checkpoint
-from verification.selectors.export_form import Layout
+from verification.selectors.export_form import STREAMED, Layout
 from verification.selectors.exports import attempts_file
 from verification.selectors.record import AttemptFilter
 from verification.services import export_files
@@ -128,7 +129,7 @@ def taken(job: ExportJob, by: User | ApiClient, folder: ExportFolder, runtime: R
         return file.read()
 
 
-@pytest.mark.parametrize("layout", list(Layout))
+@pytest.mark.parametrize("layout", STREAMED)
 @pytest.mark.parametrize("is_gzipped", [False, True])
 def test_a_file_in_parts_has_the_bytes_of_one_in_one(
     layout: Layout, is_gzipped: bool, lived: Runtime, auditor: User, work: Work,
@@ -281,6 +282,18 @@ def test_a_bundle_is_a_file_too(
     assert manifest["export"] == str(job.pk)
     assert not {"biz_no", "subject", "visual_attributes"} & first.keys()
     assert hashlib.sha256(found).hexdigest() == job.sha256
+
+
+def test_parquet_is_a_file_too(
+    lived: Runtime, auditor: User, folder: ExportFolder, work: Work
+) -> None:
+    jobs = [asked(lived, auditor, Shape(layout=Layout.PARQUET)) for _ in range(2)]
+    assert work() + work() == 2
+    one, two = (taken(each, auditor, folder, lived) for each in jobs)
+    assert pyarrow.parquet.read_table(io.BytesIO(one)).num_rows == ATTEMPTS
+    jobs[0].refresh_from_db()
+    assert (jobs[0].rows, jobs[0].as_of_size) == (ATTEMPTS, jobs[1].as_of_size)
+    assert len(one) == len(two)
 
 
 def test_without_a_log_it_is_written_at_once(

@@ -33,6 +33,7 @@ from verification.policy.terms import Decision, Verdict
 from verification.selectors.attempts import AttemptQuery
 from verification.selectors.export_columns import masked
 from verification.selectors.export_form import FileForm, Layout
+from verification.selectors.export_parquet import has_parquet, write_parquet
 from verification.selectors.exports import attempts_file
 from verification.selectors.record import AttemptFilter
 from verification.services.export_shape import read_shape
@@ -107,6 +108,8 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Exit 0 when all is written, 1 with a sentence when not, 141 when the reader left."""
         asked = _asked(options)
+        if asked.form.layout is Layout.PARQUET and not options["output"]:
+            raise CommandError("Parquet is written to a file: name one with --output.")
         path: Path | None = options["output"]
         try:
             if path is None:
@@ -153,6 +156,9 @@ class Command(BaseCommand):
         self.stderr.write(sentence, style_func=str)
 
     def _write(self, asked: Asked, file: BinaryIO) -> None:
+        if asked.form.layout is Layout.PARQUET:
+            self._write_parquet(asked, file)
+            return
         lines = size_bytes = 0
         reported_at = time.monotonic()
         stream = attempts_file(asked.query, form=asked.form, as_of=asked.as_of)
@@ -166,6 +172,12 @@ class Command(BaseCommand):
                     reported_at = time.monotonic()
         file.flush()
         self._say(_progress(asked, lines, size_bytes))
+
+    def _write_parquet(self, asked: Asked, file: BinaryIO) -> None:
+        if not has_parquet():
+            raise CommandError("Parquet needs the extra `exports`.")
+        rows = write_parquet(file, asked.query, form=asked.form, as_of=asked.as_of)
+        self._say(f"{rows:,} rows, {file.tell():,} bytes")
 
 
 def _asked(options: dict[str, Any]) -> Asked:
