@@ -6,6 +6,7 @@ from verification.models.control import ControlResult, ControlRun
 from verification.models.erasure import Erasure
 from verification.models.evidence import Evidence, EvidenceKey
 from verification.models.export import Export, ExportRequest
+from verification.models.hold import LegalHold
 from verification.models.ledger import (
     LedgerCheckpoint,
     LedgerCosignature,
@@ -19,6 +20,7 @@ from verification.models.past import PastRow
 from verification.models.policy import PolicyReplay, ReviewPolicy
 from verification.models.preference import Preference
 from verification.models.price import Price
+from verification.models.retention import Expiry, RetentionRule, RetentionRun
 from verification.models.reveal import Reveal
 from verification.models.review import Mention, Review, ReviewStep, SavedFilter
 from verification.models.rights import RightsChange, RightsSeal
@@ -40,6 +42,7 @@ __all__ = [
     "Erasure",
     "Evidence",
     "EvidenceKey",
+    "Expiry",
     "Export",
     "ExportRequest",
     "LedgerCheckpoint",
@@ -47,6 +50,7 @@ __all__ = [
     "LedgerEntry",
     "LedgerNode",
     "LedgerVerification",
+    "LegalHold",
     "LoginMinute",
     "LoginTry",
     "Mention",
@@ -55,6 +59,8 @@ __all__ = [
     "Preference",
     "Price",
     "RecoveryCode",
+    "RetentionRule",
+    "RetentionRun",
     "Reveal",
     "Review",
     "ReviewPolicy",

@@ -23,6 +23,8 @@ KEPT = (
     "verification_price",
     "verification_control_run",
     "verification_control_result",
+    "verification_retention_rule",
+    "verification_expiry",
 )
 """Tables whose rows are inserted and never touched again."""
 
@@ -37,6 +39,8 @@ STEPPING = (
     "verification_rights_change",
     "verification_export_request",
     "verification_export",
+    "verification_legal_hold",
+    "verification_retention_run",
 )
 """Tables whose rows change in known steps, each column written once."""
 

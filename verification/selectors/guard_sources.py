@@ -16,6 +16,7 @@ MIGRATIONS = (
     "0024_past",
     "0026_price_guards",
     "0027_controls",
+    "0031_retention_guards",
 )
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 

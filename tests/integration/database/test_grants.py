@@ -31,6 +31,9 @@ INSERTS = {
         "verification_rights_change",
         "verification_export",
         "verification_price",
+        "verification_retention_rule",
+        "verification_retention_run",
+        "verification_legal_hold",
         "verification_export_request",
         "verification_past",
         "verification_mention",
@@ -59,6 +62,7 @@ INSERTS = {
         "verification_ledger_verification",
         "verification_control_run",
         "verification_control_result",
+        "verification_expiry",
         "verification_review",
         "verification_rollup_minute",
         "verification_rollup",
@@ -108,6 +112,10 @@ RECORD_UPDATES = {
             *("state", "decided_by_id", "decided_at", "decision_note", "retired_at"),
         },
         "verification_policy_replay": {"state", "finished_at"},
+        "verification_retention_run": {
+            *("state", "decided_by_id", "decided_at", "finished_at", "finished_by_id"),
+        },
+        "verification_legal_hold": {"lift_reason", "lifted_by_id", "lifted_at"},
         "verification_export_request": {"decision", "decided_by_id", "decided_at", "expires_at"},
         "verification_rights_change": {
             *("decision", "decided_by_id", "decided_at", "glass_broken", "applied_at"),
@@ -125,7 +133,11 @@ RECORD_UPDATES = {
         "verification_login_minute": {"refused"},
     },
     Kind.WORKER: {
-        "verification_evidence_key": {"kek_id", "sealed"},
+        "verification_evidence_key": {"kek_id", "sealed", "erased_at"},
+        "verification_retention_run": {
+            *("state", "started_at", "finished_at", "seen", "expired", "held", "doubtful"),
+            *("position_at", "position_id"),
+        },
         "verification_api_key": {"kek_id", "secret_sealed"},
         "verification_review": {"needs_second"},
         "verification_second_factor": {"kek_id", "sealed"},
