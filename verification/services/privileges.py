@@ -45,7 +45,7 @@ REPLAY_STEPS = (
 )  # fmt: skip
 RUN_DECISIONS = ("state", "decided_by_id", "decided_at", "finished_at", "finished_by_id")
 RUN_STEPS = (
-    "state", "started_at", "finished_at", "seen", "expired", "held", "doubtful", "position_at",
+    "state", "started_at", "finished_at", "seen", "expired", "held", "doubtful",
     "position_id",
 )  # fmt: skip
 RIGHTS_STEPS = (

@@ -136,7 +136,7 @@ RECORD_UPDATES = {
         "verification_evidence_key": {"kek_id", "sealed", "erased_at"},
         "verification_retention_run": {
             *("state", "started_at", "finished_at", "seen", "expired", "held", "doubtful"),
-            *("position_at", "position_id"),
+            "position_id",
         },
         "verification_api_key": {"kek_id", "secret_sealed"},
         "verification_review": {"needs_second"},
