@@ -55,6 +55,9 @@ NO_PAGE = {
     "verification_reviewpolicy_try", "verification_reviewpolicy_withdraw",
     "verification_rightschange_decide", "verification_rightschange_look",
     "verification_rightschange_withdraw", "verification_verificationattempt_verify",
+    "verification_retentionrun_request", "verification_retentionrun_decide",
+    "verification_retentionrun_cancel", "verification_legalhold_place",
+    "verification_legalhold_lift",
     "verification_controlrun_check", "verification_controlrun_pack",
 }  # fmt: skip
 """What only does something, answers with data, or leads elsewhere: a GET of it shows no record."""

@@ -15,6 +15,7 @@ from verification.services.errors import (
     BadPolicyError,
     BadPriceError,
     BadReasonError,
+    BadRuleError,
     EvidenceBrokenError,
     EvidenceErasedError,
     ExportFilterError,
@@ -28,7 +29,9 @@ from verification.services.errors import (
     UnknownErasureError,
     UnknownEvidenceError,
     UnknownExportError,
+    UnknownHoldError,
     UnknownPolicyError,
+    UnknownRunError,
 )
 
 STATUSES: Mapping[type[ServiceError], HTTPStatus] = MappingProxyType(
@@ -38,12 +41,15 @@ STATUSES: Mapping[type[ServiceError], HTTPStatus] = MappingProxyType(
         BadPriceError: HTTPStatus.BAD_REQUEST,
         ExportFilterError: HTTPStatus.BAD_REQUEST,
         ExportFormError: HTTPStatus.BAD_REQUEST,
+        BadRuleError: HTTPStatus.BAD_REQUEST,
         NotPermittedError: HTTPStatus.FORBIDDEN,
         UnknownEvidenceError: HTTPStatus.NOT_FOUND,
         UnknownErasureError: HTTPStatus.NOT_FOUND,
         UnknownPolicyError: HTTPStatus.NOT_FOUND,
         UnknownChangeError: HTTPStatus.NOT_FOUND,
         UnknownExportError: HTTPStatus.NOT_FOUND,
+        UnknownHoldError: HTTPStatus.NOT_FOUND,
+        UnknownRunError: HTTPStatus.NOT_FOUND,
         ExportsBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
         EvidenceErasedError: HTTPStatus.GONE,
         RevealLimitError: HTTPStatus.TOO_MANY_REQUESTS,

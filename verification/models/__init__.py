@@ -7,6 +7,7 @@ from verification.models.erasure import Erasure
 from verification.models.evidence import Evidence, EvidenceKey
 from verification.models.export import Export, ExportRequest
 from verification.models.export_job import ExportJob
+from verification.models.hold import LegalHold
 from verification.models.ledger import (
     LedgerCheckpoint,
     LedgerCosignature,
@@ -20,6 +21,7 @@ from verification.models.past import PastRow
 from verification.models.policy import PolicyReplay, ReviewPolicy
 from verification.models.preference import Preference
 from verification.models.price import Price
+from verification.models.retention import Expiry, RetentionRule, RetentionRun
 from verification.models.reveal import Reveal
 from verification.models.review import Mention, Review, ReviewStep, SavedFilter
 from verification.models.rights import RightsChange, RightsSeal
@@ -41,6 +43,7 @@ __all__ = [
     "Erasure",
     "Evidence",
     "EvidenceKey",
+    "Expiry",
     "Export",
     "ExportJob",
     "ExportRequest",
@@ -49,6 +52,7 @@ __all__ = [
     "LedgerEntry",
     "LedgerNode",
     "LedgerVerification",
+    "LegalHold",
     "LoginMinute",
     "LoginTry",
     "Mention",
@@ -57,6 +61,8 @@ __all__ = [
     "Preference",
     "Price",
     "RecoveryCode",
+    "RetentionRule",
+    "RetentionRun",
     "Reveal",
     "Review",
     "ReviewPolicy",

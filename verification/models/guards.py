@@ -23,6 +23,8 @@ KEPT = (
     "verification_price",
     "verification_control_run",
     "verification_control_result",
+    "verification_retention_rule",
+    "verification_expiry",
 )
 """Tables whose rows are inserted and never touched again."""
 
@@ -38,6 +40,8 @@ STEPPING = (
     "verification_export_request",
     "verification_export",
     "verification_export_job",
+    "verification_legal_hold",
+    "verification_retention_run",
 )
 """Tables whose rows change in known steps, each column written once."""
 

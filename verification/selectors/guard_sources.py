@@ -17,6 +17,7 @@ MIGRATIONS = (
     "0026_price_guards",
     "0027_controls",
     "0029_export_job_guards",
+    "0031_retention_guards",
 )
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 

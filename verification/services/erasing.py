@@ -31,7 +31,9 @@ from verification.services.errors import (
     NothingToEraseError,
     UnknownErasureError,
 )
+from verification.services.holding import refuse_held
 from verification.services.reasons import check_permission, read_reason
+from verification.services.retention_lock import share_destructions
 from verification.services.runtime import Runtime
 from verification.services.staging import stage
 
@@ -68,12 +70,16 @@ def decide_erasure(
 ) -> Erasure:
     """Approve a request, which destroys the key for ever, or refuse it. All or nothing.
 
-    Raises NotPermittedError, UnknownErasureError, FourEyesError, and ErasureDecidedError if it
-    was decided before: so repeating does no harm.
+    Raises NotPermittedError, UnknownErasureError, FourEyesError, EvidenceHeldError for an approval
+    while a legal hold covers the attempt, and ErasureDecidedError if it was decided before: so
+    repeating does no harm.
     """
     check_permission(by, "decide_erasure")
     with transaction.atomic():
+        share_destructions()
         row = _lock_open(erasure_id, by)
+        if approve:
+            refuse_held(row.attempt_id)
         row.decision = (Decision.APPROVED if approve else Decision.REFUSED).value
         row.decided_by_id = by.pk
         row.decided_at = runtime.now()

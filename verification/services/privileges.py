@@ -43,6 +43,11 @@ REVIEW_STEPS = (
 REPLAY_STEPS = (
     "state", "started_at", "finished_at", "total", "done", "position_at", "position_id", "result",
 )  # fmt: skip
+RUN_DECISIONS = ("state", "decided_by_id", "decided_at", "finished_at", "finished_by_id")
+RUN_STEPS = (
+    "state", "started_at", "finished_at", "seen", "expired", "held", "doubtful",
+    "position_id",
+)  # fmt: skip
 RIGHTS_STEPS = (
     "decision", "decided_by_id", "decided_at", "glass_broken", "glass_reviewed_by_id",
     "glass_reviewed_at", "applied_at",
@@ -84,6 +89,12 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_policy_replay": {"INSERT": None, "UPDATE": ("state", "finished_at")},
             "verification_rights_change": {"INSERT": None, "UPDATE": RIGHTS_STEPS},
             "verification_price": INSERT,
+            "verification_retention_rule": INSERT,
+            "verification_retention_run": {"INSERT": None, "UPDATE": RUN_DECISIONS},
+            "verification_legal_hold": {
+                "INSERT": None,
+                "UPDATE": ("lift_reason", "lifted_by_id", "lifted_at"),
+            },
             "verification_export": INSERT,
             "verification_past": INSERT,
             "verification_export_request": {
@@ -112,7 +123,12 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_attempt": {"UPDATE": ATTEMPT_STEPS},
             "verification_evidence": INSERT,
             "verification_past": INSERT,
-            "verification_evidence_key": {"INSERT": None, "UPDATE": ("kek_id", "sealed")},
+            "verification_evidence_key": {
+                "INSERT": None,
+                "UPDATE": ("kek_id", "sealed", "erased_at"),
+            },
+            "verification_expiry": INSERT,
+            "verification_retention_run": {"UPDATE": RUN_STEPS},
             "verification_api_key": {"UPDATE": ("kek_id", "secret_sealed")},
             "verification_ledger_stage": {**STAGE, "DELETE": None},
             "verification_ledger_entry": INSERT,

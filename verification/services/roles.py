@@ -27,23 +27,30 @@ ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 REGISTERS = ("view_reveal", "view_erasure")
 COSTS = ("view_costs",)
+HOLDS = ("view_retention", "hold_evidence")
+PURGES = ("request_purge", "decide_purge")
 EXPORTS = ("export_attempts", "view_exportrequest")
 DUTIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "officer": (*REGISTERS, "reveal_evidence", "request_erasure", "work_review"),
+        "officer": (
+            *REGISTERS, "reveal_evidence", "request_erasure", "work_review", *HOLDS,
+        ),
         "approver": (
             *REGISTERS, "reveal_evidence", "request_erasure", "decide_erasure", "work_review",
             "second_review", "assign_review", "reopen_review", "decide_policy", "decide_rights",
             "view_rightschange", *EXPORTS, "decide_export", *COSTS, "view_controls",
+            *HOLDS, *PURGES,
         ),
         "auditor": (
             *REGISTERS, "view_rightschange", *EXPORTS, "view_logins", *COSTS, "view_controls",
+            "view_retention",
         ),
         "engineer": (),
         "administrator": (
             "assign_review", "break_glass", "propose_policy", "decide_policy", "request_rights",
             "decide_rights", "view_rightschange", "view_exportrequest", "decide_export",
-            "view_logins", "set_price", *COSTS, "view_controls",
+            "view_logins", "set_price", *COSTS, "view_controls", "view_retention",
+            "set_retention", *PURGES,
         ),
     }
 )  # fmt: skip

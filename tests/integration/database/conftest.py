@@ -21,13 +21,17 @@ from verification.models import (
     ControlResult,
     ControlRun,
     Erasure,
+    Expiry,
     Export,
     ExportRequest,
     LedgerCheckpoint,
     LedgerCosignature,
     LedgerVerification,
+    LegalHold,
     PastRow,
     Price,
+    RetentionRule,
+    RetentionRun,
     Reveal,
     RightsChange,
     RightsSeal,
@@ -103,6 +107,25 @@ def furnished(db: None, runtime: Runtime) -> None:
         recorded_at=datetime.now(UTC),
         note="by the contract",
     )
+    rule = RetentionRule.objects.get(what="evidence")
+    run = RetentionRun.objects.create(
+        id=uuid4(),
+        state="asked",
+        preview={},
+        reason="the month is over",
+        asked_by=chief,
+        asked_at=datetime.now(UTC),
+    )
+    with unguarded("verification_expiry"):
+        Expiry.objects.create(attempt=attempt, run=run, rule=rule, expired_at=NOON)
+        execute("SET CONSTRAINTS ALL IMMEDIATE")
+    LegalHold.objects.create(
+        id=uuid4(),
+        attempt=attempt,
+        reason="the court has asked",
+        placed_by=chief,
+        placed_at=datetime.now(UTC),
+    )
     judged = make_attempt("verified", policy_version=1, verdict="review", reasons=["in_doubt"])
     open_review(judged)
     step(judged, "noted", asking, "approved")
@@ -115,7 +138,7 @@ def furnished(db: None, runtime: Runtime) -> None:
     LedgerVerification.objects.create(
         id=uuid4(), started_at=NOON, finished_at=NOON, size=1, attempts=1, result="held"
     )
-    run = ControlRun.objects.create(
+    checked = ControlRun.objects.create(
         id=uuid4(),
         started_at=NOON,
         finished_at=NOON,
@@ -127,7 +150,7 @@ def furnished(db: None, runtime: Runtime) -> None:
         unknown=0,
     )
     ControlResult.objects.create(
-        id=uuid4(), run=run, control="guards", state="holds", sentence="All stand.", evidence={}
+        id=uuid4(), run=checked, control="guards", state="holds", sentence="All stand.", evidence={}
     )
     stage([canonical({"kind": "test.staged"})])
     # Deferred checks would make TRUNCATE fail for another reason.

@@ -8,9 +8,11 @@ from typing import Any
 from django.core.management.commands.flush import Command as FlushCommand
 from django.db import connections
 
-from verification.models import ReviewPolicy
+from verification.models import RetentionRule, ReviewPolicy
 from verification.models.guards import GUARDED, rows_guard, truncate_guard
 from verification.models.policy import BUILT_IN_VERSION, PolicyState
+from verification.models.retention import BUILT_IN as BUILT_IN_RULES
+from verification.models.retention import BUILT_IN_NOTE
 from verification.policy.document import BUILT_IN, write_document
 
 
@@ -22,6 +24,7 @@ class Command(FlushCommand):
         with _lifted(options["database"]):
             super().handle(**options)
         _restore_first_policy(options["database"])
+        _restore_first_rules(options["database"])
 
 
 @contextmanager
@@ -53,4 +56,16 @@ def _restore_first_policy(database: str) -> None:
             proposed_at=now,
             decided_at=now,
         )
+        cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {rows_guard(table)}")
+
+
+def _restore_first_rules(database: str) -> None:
+    """Put back what a migration made: the rules of retention of an installation."""
+    table = RetentionRule._meta.db_table
+    with connections[database].cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {rows_guard(table)}")
+        for id_, what, days in BUILT_IN_RULES:
+            RetentionRule.objects.using(database).create(
+                id=id_, what=what, days=days, recorded_at=datetime.now(UTC), note=BUILT_IN_NOTE
+            )
         cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {rows_guard(table)}")
