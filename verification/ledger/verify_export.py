@@ -8,6 +8,7 @@ break is named; 2 a file or an argument cannot be read.
 
 import argparse
 import csv
+import gc
 import hashlib
 import io
 import os
@@ -245,6 +246,11 @@ def records_of(lines: Iterator[bytes]) -> Iterator[bytes]:
         yield record
 
 
+def pool_of(processes: int) -> ProcessPoolExecutor:
+    """Return processes that look for no cycles, of which this makes none."""
+    return ProcessPoolExecutor(processes, initializer=gc.disable)
+
+
 class Bundle:
     """A bundle that is read in one pass."""
 
@@ -275,7 +281,7 @@ class Bundle:
         proof.check_signed(self.note, keys, "checkpoint")
         proof.demand(self.note.size == self.tree.size, "checkpoint: it is of another size")
         with ExitStack() as stack:
-            pool = stack.enter_context(ProcessPoolExecutor(processes)) if processes > 1 else None
+            pool = stack.enter_context(pool_of(processes)) if processes > 1 else None
             for kind, result in self._results(pool):
                 counted, leaves = result
                 if kind is Part:
@@ -327,7 +333,8 @@ class Bundle:
         """Yield parts of attempts, and lines about others, each with what checks it."""
         rows, openings = self._rows(), self._lines("openings.txt")
         row, part, others, attempt = next(rows, None), Parts(), [], NONE
-        for line in self._checked_first(self._lines("entries.txt")):
+        lines = self._lines("entries.txt")
+        for line in self._checked_first(lines) if self.tree.first else lines:
             _, about, _ = line.split(b" ", 2)
             if about == NONE:
                 others.append(line)
@@ -362,7 +369,7 @@ class Bundle:
 
     def _checked_first(self, lines: Iterator[bytes]) -> Iterator[bytes]:
         """Look in passing at the heartbeat that shows that nothing earlier is of the period."""
-        shown = self.tree.first == 0
+        shown = False
         for line in lines:
             if not shown:
                 _, index, raw = entry_of(line)

@@ -15,6 +15,7 @@ except ImportError:  # as an auditor runs it: three files in a folder
     import verify_proof as proof  # type: ignore[import-not-found,no-redef]
 
 HASH_BYTES = 32
+DIGEST_CHARS = 64
 MAX_ENTRIES = 2**31
 HEARTBEAT, ACCEPTED, SETTLED, RECONCILED = (
     "heartbeat", "attempt.accepted", "attempt.settled", "attempt.reconciled",
@@ -41,8 +42,10 @@ def _refuse(number: str) -> Any:
 
 
 READ = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse).decode
-WRITE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
-SPACED = json.JSONEncoder(ensure_ascii=False).encode
+WRITE = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
+).encode
+TEXT = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 SLICE = json.JSONDecoder().raw_decode
 EXACT = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse).decode
 
@@ -150,8 +153,9 @@ def instant(at: str) -> str:
 
 def read_entry(raw: bytes) -> Entry:
     """Return what an entry says; ValueError unless it is canonical (docs/formats/entry.md)."""
-    content = READ(raw.decode())
-    if type(content) is not dict or WRITE(content).encode() != raw:
+    text = raw.decode()
+    content = READ(text)
+    if type(content) is not dict or WRITE(content) != text:
         raise ValueError("an entry is not an object in its canonical form")
     return content
 
@@ -195,7 +199,7 @@ class Opening:
     def __init__(self, raw: bytes) -> None:
         """Read one line; ValueError if it is not of its form."""
         content = READ(raw.decode())
-        if set(content) != {"id", "key", "values"} or not proof.is_hex(content["key"]):
+        if content.keys() != {"id", "key", "values"} or not proof.is_hex(content["key"]):
             raise ValueError("an opening is not of its form")
         self.attempt, self.values = content["id"], content["values"]
         self.key = bytes.fromhex(content["key"])
@@ -273,19 +277,30 @@ def evidence_cell(fold: Fold, opening: Opening, shown: str) -> str:
     if not items:
         return ""
     digests = {each["kind"]: each["sha256"] for each in json.loads(shown or "[]")}
+    for each in items:
+        told = digests.get(each["kind"], "")
+        if len(told) != DIGEST_CHARS or not (told.isascii() and told.isalnum()):
+            raise proof.BrokenError("evidence: a digest is missing, or is none")
     for entry in fold.evidence:
-        listed = [[each["kind"], digests.get(each["kind"])] for each in entry["evidence"]]
+        pairs = ", ".join(
+            f'[{quoted(each["kind"])}, "{digests[each["kind"]]}"]' for each in entry["evidence"]
+        )
         committed = entry["commitments"].get("evidence")
-        text = SPACED(listed)
-        made = proof.commitment(opening.key, "evidence", text) if listed else None
+        made = proof.commitment(opening.key, "evidence", f"[{pairs}]") if pairs else None
         proof.demand(made == committed, "evidence: a digest is not the one committed to")
-    return SPACED([
-        {
-            "kind": each["kind"], "size_bytes": each["size_bytes"],
-            "sha256": digests[each["kind"]], "erased_at": fold.erased_at,
-        }
+    erased = TEXT(fold.erased_at)
+    rendered = ", ".join(
+        f'{{"kind": {quoted(each["kind"])}, "size_bytes": {each["size_bytes"]}, '
+        f'"sha256": "{digests[each["kind"]]}", "erased_at": {erased}}}'
         for each in items
-    ])  # fmt: skip
+    )
+    return f"[{rendered}]"
+
+
+@lru_cache(maxsize=1024)
+def quoted(kind: str) -> str:
+    """Return a kind of evidence as JSON has it."""
+    return TEXT(kind)
 
 
 def review_cells(fold: Fold, opening: Opening, verdict: str) -> Cells:

@@ -296,6 +296,16 @@ def _value_not_told(members: Members) -> Members:
     return {**members, "openings.txt": lines.encode()}
 
 
+def _digest_shortened(members: Members) -> Members:
+    rows = _rows(members)
+    at = rows[0].index("evidence")
+    row = next(row for row in rows[1:] if row[at])
+    items = json.loads(row[at])
+    items[0]["sha256"] = items[0]["sha256"][:-2]
+    row[at] = json.dumps(items)
+    return _with_rows(members, rows)
+
+
 ATTACKS: dict[str, tuple[Callable[[Members], Members], str]] = {
     "a row dropped": (_without_row, "the file lacks it"),
     "a row and its entries dropped": (
@@ -315,6 +325,7 @@ ATTACKS: dict[str, tuple[Callable[[Members], Members], str]] = {
     "a line break in a cell": (_cell_with_a_line_break, "biz_no is"),
     "a row behind a carriage return": (_row_behind_a_carriage_return, "more than one row"),
     "a value not told": (_value_not_told, "biz_no is told wrongly"),
+    "a digest shortened": (_digest_shortened, "a digest is missing, or is none"),
     "an entry doubled": (_entry_doubled, "twice"),
     "an entry rewritten": (_entry_rewritten, ""),
     "the log shortened": (_log_shortened, "is missing"),
