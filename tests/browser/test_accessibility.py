@@ -54,6 +54,7 @@ NO_PAGE = {
     "verification_rightschange_decide", "verification_rightschange_look",
     "verification_rightschange_withdraw", "verification_verificationattempt_verify",
     "verification_controlrun_check", "verification_controlrun_pack",
+    "verification_subjectreport_take",
 }  # fmt: skip
 """What only does something, answers with data, or leads elsewhere: a GET of it shows no record."""
 FROM_A_FORM = {"verification_review_bulk", "verification_evidence_reveal", "login"}

@@ -23,6 +23,7 @@ from verification.admin import (
     second_factor,
     sessions,
     staff,
+    subjects,
 )
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "second_factor",
     "sessions",
     "staff",
+    "subjects",
 ]

@@ -61,6 +61,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "staff.second_factor_changed": gettext_noop("Staff second factor changed"),
         "controls.checked": gettext_noop("Controls checked"),
         "controls.packed": gettext_noop("Auditor's pack taken"),
+        "subject.reported": gettext_noop("Report to a person taken"),
         "entry.refused": gettext_noop("Entry refused"),
         "heartbeat": gettext_noop("Heartbeat"),
     }

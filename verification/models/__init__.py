@@ -33,6 +33,7 @@ from verification.models.rollup import (
     RollupReviewDay,
 )
 from verification.models.session import VerificationSession
+from verification.models.subject import SubjectReport
 
 __all__ = [
     "ApiClient",
@@ -77,6 +78,7 @@ __all__ = [
     "SecondFactor",
     "SpentSign",
     "StagedEntry",
+    "SubjectReport",
     "VerificationAttempt",
     "VerificationSession",
 ]

@@ -23,6 +23,7 @@ KEPT = (
     "verification_price",
     "verification_control_run",
     "verification_control_result",
+    "verification_subject_report",
     "verification_retention_rule",
     "verification_expiry",
 )

@@ -17,6 +17,7 @@ MIGRATIONS = (
     "0026_price_guards",
     "0027_controls",
     "0031_retention_guards",
+    "0033_subject_guards",
 )
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 

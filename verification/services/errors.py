@@ -371,6 +371,12 @@ class BadPriceError(ServiceError):
     code = "bad_price"
 
 
+class BadSubjectError(ServiceError):
+    """Repeat with a reference as the onboarding application gave it."""
+
+    code = "bad_subject"
+
+
 class LedgerRefusalError(ServiceError):
     """A person must look: entries stay staged, and nothing is signed, until it is cleared up."""
 

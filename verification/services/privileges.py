@@ -72,6 +72,7 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_spent_sign": INSERT,
             "verification_ledger_stage": STAGE,
             "verification_reveal": INSERT,
+            "verification_subject_report": INSERT,
             "verification_control_run": INSERT,
             "verification_control_result": INSERT,
             "verification_erasure": {

@@ -19,6 +19,7 @@ from verification.services import (
     policy_audit,
     price_audit,
     rights_audit,
+    subject_audit,
 )
 from verification.services.faults import Fault, FaultCode
 from verification.services.record_streams import utc_sql
@@ -96,7 +97,7 @@ Facts = Mapping[str, Json]
 
 def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
     """Yield each client, key, account, right, policy version, price, request for rights or for
-    an export, and export of staff that is not as was recorded."""
+    an export, export of staff and report to a person that is not as was recorded."""
     said = _said(connection)
     for what, facts in _stored(connection):
         identity = _identity(what, facts)
@@ -117,6 +118,8 @@ def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
     yield from price_audit.price_faults(connection, (raw for (raw,) in prices))
     checks = connection.execute(ENTRIES, [list(control_audit.KINDS)])
     yield from control_audit.control_faults(connection, (raw for (raw,) in checks))
+    reports = connection.execute(ENTRIES, [list(subject_audit.KINDS)])
+    yield from subject_audit.subject_faults(connection, (raw for (raw,) in reports))
 
 
 def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:

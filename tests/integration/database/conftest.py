@@ -36,6 +36,7 @@ from verification.models import (
     RightsChange,
     RightsSeal,
     SpentSign,
+    SubjectReport,
 )
 from verification.services.privileges import Kind
 from verification.services.runtime import Runtime
@@ -125,6 +126,15 @@ def furnished(db: None, runtime: Runtime) -> None:
         reason="the court has asked",
         placed_by=chief,
         placed_at=datetime.now(UTC),
+    )
+    SubjectReport.objects.create(
+        id=uuid4(),
+        subject_digest=bytes(32),
+        attempts=1,
+        sessions=0,
+        by=chief,
+        by_name="chief",
+        reported_at=datetime.now(UTC),
     )
     judged = make_attempt("verified", policy_version=1, verdict="review", reasons=["in_doubt"])
     open_review(judged)

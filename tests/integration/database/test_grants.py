@@ -21,6 +21,7 @@ INSERTS = {
         "verification_evidence_key",
         "verification_spent_sign",
         "verification_reveal",
+        "verification_subject_report",
         "verification_control_run",
         "verification_control_result",
         "verification_erasure",

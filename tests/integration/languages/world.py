@@ -32,6 +32,7 @@ from verification.services.rights import break_glass_for_rights, decide_rights, 
 from verification.services.rollups import rebuild
 from verification.services.runtime import Runtime
 from verification.services.staff_exports import decide_export, request_export
+from verification.services.subject_reports import take_subject_report
 
 WHY = "0123456789 0123456789"
 """A reason that is in no language."""
@@ -187,6 +188,13 @@ class Furnisher:
         check_as_staff(by=self.reader, runtime=self.lives.runtime)
         yield "control", reverse(f"{ADMIN}controlrun_control", args=["rights_sealed"])
 
+    def subjects(self) -> Iterator[tuple[str, str]]:
+        """Take a report of a person of whom nothing is held."""
+        take_subject_report(
+            subject="nobody", client_id=None, by=self.reader, runtime=self.lives.runtime
+        )
+        yield "reports", reverse(f"{ADMIN}subjectreport_changelist")
+
     def log(self) -> Iterator[tuple[str, str]]:
         """Seal everything; add an entry of each kind, a checkpoint and a verification."""
         rebuild(runtime=self.lives.runtime)
@@ -212,6 +220,6 @@ def furnish(lives: Lives) -> House:
     house = Furnisher(lives, reader, other)
     found = [
         house.attempts(), house.disclosures(), house.reviews(), house.policy(), house.rights(),
-        house.exports(), house.prices(), house.controls(), house.log(),
+        house.exports(), house.prices(), house.controls(), house.subjects(), house.log(),
     ]  # fmt: skip
     return House(reader, {name: path for pages in found for name, path in pages})

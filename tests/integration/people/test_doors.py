@@ -62,6 +62,8 @@ DOORS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "verification_controlrun_check": (CONTROLS, CONTROLS),
     "verification_controlrun_pack": (CONTROLS, CONTROLS),
     "verification_controlrun_control": (CONTROLS, CONTROLS),
+    "verification_subjectreport_changelist": (EXPORTING, EXPORTING),
+    "verification_subjectreport_take": (EXPORTING, EXPORTING),
     "verification_preference": (STAFF, STAFF),
     "verification_reauth": (STAFF, STAFF),
     "verification_factor": (STAFF, STAFF),

@@ -1,0 +1,5 @@
+"""Fixtures of the tests of persons' requests."""
+
+from tests.integration.ledger.conftest import lives
+
+__all__ = ["lives"]
