@@ -54,7 +54,8 @@ NO_PAGE = {
     "verification_rightschange_decide", "verification_rightschange_look",
     "verification_rightschange_withdraw", "verification_verificationattempt_verify",
     "verification_controlrun_check", "verification_controlrun_pack",
-    "verification_subjectreport_take",
+    "verification_subjectreport_take", "verification_subjecterasure_request",
+    "verification_subjecterasure_decide", "verification_subjecterasure_answer",
 }  # fmt: skip
 """What only does something, answers with data, or leads elsewhere: a GET of it shows no record."""
 FROM_A_FORM = {"verification_review_bulk", "verification_evidence_reveal", "login"}

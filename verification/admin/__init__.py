@@ -23,6 +23,7 @@ from verification.admin import (
     second_factor,
     sessions,
     staff,
+    subject_erasures,
     subjects,
 )
 
@@ -46,5 +47,6 @@ __all__ = [
     "second_factor",
     "sessions",
     "staff",
+    "subject_erasures",
     "subjects",
 ]

@@ -8,8 +8,10 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
 
 from verification.admin.acting import ActingAdmin, may, person_of
 from verification.admin.fragments import brief_moment, plain, text
@@ -56,6 +58,7 @@ class SubjectReportAdmin(ActingAdmin[SubjectReport]):
         """Return the form, and what was taken, newest first."""
         return self._form(request, **context)
 
+    @method_decorator(sensitive_post_parameters("subject"))
     @requires_fresh_login
     def take_view(self, request: HttpRequest) -> HttpResponse:
         """Hand over a report, on record; nothing of it may be kept on the way."""
@@ -64,7 +67,7 @@ class SubjectReportAdmin(ActingAdmin[SubjectReport]):
         try:
             report = take_subject_report(
                 subject=request.POST.get("subject", ""),
-                client_id=_client(request.POST.get("client", "")),
+                client_id=read_client_id(request.POST.get("client", "")),
                 by=person_of(request),
                 runtime=get_runtime(),
             )
@@ -100,7 +103,8 @@ def _row(report: SubjectReport) -> ReportRow:
     )
 
 
-def _client(value: str) -> UUID | None:
+def read_client_id(value: str) -> UUID | None:
+    """Return the client that a form names, None for every one. Raises BadSubjectError."""
     try:
         return UUID(value) if value else None
     except ValueError:

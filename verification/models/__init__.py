@@ -33,7 +33,7 @@ from verification.models.rollup import (
     RollupReviewDay,
 )
 from verification.models.session import VerificationSession
-from verification.models.subject import SubjectReport
+from verification.models.subject import SubjectErasure, SubjectErasureItem, SubjectReport
 
 __all__ = [
     "ApiClient",
@@ -78,6 +78,8 @@ __all__ = [
     "SecondFactor",
     "SpentSign",
     "StagedEntry",
+    "SubjectErasure",
+    "SubjectErasureItem",
     "SubjectReport",
     "VerificationAttempt",
     "VerificationSession",

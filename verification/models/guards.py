@@ -42,6 +42,8 @@ STEPPING = (
     "verification_export",
     "verification_legal_hold",
     "verification_retention_run",
+    "verification_subject_erasure",
+    "verification_subject_erasure_item",
 )
 """Tables whose rows change in known steps, each column written once."""
 

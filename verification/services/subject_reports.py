@@ -55,7 +55,7 @@ def take_subject_report(
     may leave.
     """
     check_permission(by, PERMISSION)
-    client = _client(subject, client_id)
+    client = read_client(subject, client_id)
     digest = subject_digest(subject, runtime)
     at = runtime.now()
     with transaction.atomic(durable=True):
@@ -122,8 +122,11 @@ def report_files(*, row: SubjectReport, subject: str, held: Held) -> dict[str, b
     }
 
 
-def _client(subject: str, client_id: UUID | None) -> ApiClient | None:
-    """Return the client that is asked for; refuse what no stored reference can be."""
+def read_client(subject: str, client_id: UUID | None) -> ApiClient | None:
+    """Return the client that is asked for, None for every one.
+
+    Raises BadSubjectError for what no stored reference, or no client, can be.
+    """
     if not subject or len(subject) > MAX_SUBJECT or "\0" in subject or not _is_text(subject):
         raise BadSubjectError(
             _("Give a subject of 1 to %(most)s characters, exactly as it was given to us."),

@@ -36,6 +36,8 @@ from verification.models import (
     RightsChange,
     RightsSeal,
     SpentSign,
+    SubjectErasure,
+    SubjectErasureItem,
     SubjectReport,
 )
 from verification.services.privileges import Kind
@@ -136,6 +138,15 @@ def furnished(db: None, runtime: Runtime) -> None:
         by_name="chief",
         reported_at=datetime.now(UTC),
     )
+    request = SubjectErasure.objects.create(
+        id=uuid4(),
+        subject_digest=bytes(32),
+        legal_basis="subject_request",
+        reason="by letter",
+        requested_by=chief,
+        requested_at=datetime.now(UTC),
+    )
+    SubjectErasureItem.objects.create(erasure=request, attempt=attempt)
     judged = make_attempt("verified", policy_version=1, verdict="review", reasons=["in_doubt"])
     open_review(judged)
     step(judged, "noted", asking, "approved")
