@@ -8,6 +8,7 @@ from procrastinate.jobs import Status
 
 from verification.models.control import Origin
 from verification.services.control_runs import WORKER, check_controls
+from verification.services.expiring import continue_runs
 from verification.services.lockout import forget_expired_tries
 from verification.services.reaper import reap
 from verification.services.replaying import continue_replays
@@ -50,6 +51,13 @@ def replay_policies(timestamp: int) -> None:  # noqa: ARG001 - given by the sche
 def erase_subjects(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
     """Work on erasures for persons for some seconds; every five, so that others have their turn."""
     continue_subject_erasures(runtime=get_runtime())
+
+
+@app.periodic(cron="* * * * * */5")
+@app.task(queueing_lock="expire_evidence", pass_context=False)
+def expire_evidence(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
+    """Work on an approved retention run for some seconds, as on a what-if."""
+    continue_runs(runtime=get_runtime())
 
 
 @app.periodic(cron="* * * * *")

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from verification.admin.access import access_address, access_rows
 from verification.admin.erasures import erasure_address, request_facts
+from verification.admin.holds import holds_of
 from verification.models import VerificationAttempt
 from verification.models.erasure import Decision, LegalBasis
 from verification.models.reveal import Purpose
@@ -17,7 +18,7 @@ Person = AbstractUser | AnonymousUser
 
 
 def disclosure(attempt: VerificationAttempt, person: Person) -> dict[str, Any]:
-    """Return the context of `_reveal.html`, `_erasure.html` and `_access.html`.
+    """Return the context of `_reveal.html`, `_erasure.html`, `_holds.html` and `_access.html`.
 
     What the person may not do is absent; all of it is checked again when it is done.
     """
@@ -27,6 +28,7 @@ def disclosure(attempt: VerificationAttempt, person: Person) -> dict[str, Any]:
     return {
         "purposes": Purpose.choices if is_kept and "reveal_evidence" in may else None,
         "erasure": _erasure(attempt, person, is_kept=is_kept) if key else None,
+        "holds": holds_of(attempt, person),
         "access": access_rows(access_events(attempt_id=attempt.pk))
         if "view_reveal" in may
         else None,

@@ -37,6 +37,12 @@ DUTIES = (
     gettext_noop("Can set what a call costs"),
     gettext_noop("Can see prices and what calls cost"),
     gettext_noop("Can see and check controls, and take the auditor's pack"),
+    gettext_noop("Can set how long data is kept"),
+    gettext_noop("Can see rules, runs and legal holds"),
+    gettext_noop("Can ask for a retention run"),
+    gettext_noop("Can approve or refuse a retention run"),
+    gettext_noop("Can place and lift legal holds"),
+    gettext_noop("Can take a report of what is held about a person"),
 )
 """What our own permissions allow, as the models name them."""
 

@@ -16,6 +16,7 @@ from verification.services.errors import (
     BadPriceError,
     BadReasonError,
     BadSubjectError,
+    BadRuleError,
     EvidenceBrokenError,
     EvidenceErasedError,
     ExportsBusyError,
@@ -27,7 +28,9 @@ from verification.services.errors import (
     UnknownErasureError,
     UnknownEvidenceError,
     UnknownExportError,
+    UnknownHoldError,
     UnknownPolicyError,
+    UnknownRunError,
 )
 
 STATUSES: Mapping[type[ServiceError], HTTPStatus] = MappingProxyType(
@@ -36,12 +39,15 @@ STATUSES: Mapping[type[ServiceError], HTTPStatus] = MappingProxyType(
         BadPolicyError: HTTPStatus.BAD_REQUEST,
         BadPriceError: HTTPStatus.BAD_REQUEST,
         BadSubjectError: HTTPStatus.BAD_REQUEST,
+        BadRuleError: HTTPStatus.BAD_REQUEST,
         NotPermittedError: HTTPStatus.FORBIDDEN,
         UnknownEvidenceError: HTTPStatus.NOT_FOUND,
         UnknownErasureError: HTTPStatus.NOT_FOUND,
         UnknownPolicyError: HTTPStatus.NOT_FOUND,
         UnknownChangeError: HTTPStatus.NOT_FOUND,
         UnknownExportError: HTTPStatus.NOT_FOUND,
+        UnknownHoldError: HTTPStatus.NOT_FOUND,
+        UnknownRunError: HTTPStatus.NOT_FOUND,
         ExportsBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
         EvidenceErasedError: HTTPStatus.GONE,
         RevealLimitError: HTTPStatus.TOO_MANY_REQUESTS,

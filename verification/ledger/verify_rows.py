@@ -19,7 +19,7 @@ MAX_ENTRIES = 2**31
 HEARTBEAT, ACCEPTED, SETTLED, RECONCILED = (
     "heartbeat", "attempt.accepted", "attempt.settled", "attempt.reconciled",
 )  # fmt: skip
-ERASED, REVIEW = "evidence.erased", "review."
+ERASED, REVIEW = ("evidence.erased", "evidence.expired"), "review."
 ANSWERED, NOT_SENT = "answered", "not_sent"
 FORMULA_STARTS = "\t\n\r+-=@\uff0b\uff0d\uff1d\uff20"
 TEXTS = {
@@ -129,7 +129,7 @@ class Fold:
                 self.result = entry
         if kind in (SETTLED, RECONCILED, "evidence.kept"):
             self.evidence.append(entry)
-        elif kind == ERASED:
+        elif kind in ERASED:
             self.erased_at = instant(entry["at"])
         elif kind.startswith(REVIEW):
             self.steps.append(entry)

@@ -62,7 +62,6 @@ class Migration(migrations.Migration):
                 ('expired', models.PositiveBigIntegerField(default=0)),
                 ('held', models.PositiveBigIntegerField(default=0)),
                 ('doubtful', models.PositiveBigIntegerField(default=0)),
-                ('position_at', models.DateTimeField(null=True)),
                 ('position_id', models.UUIDField(null=True)),
                 ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
@@ -163,6 +162,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='retentionrun',
             constraint=models.UniqueConstraint(condition=models.Q(('finished_at', None)), fields=('finished_at',), name='retention_run_open_once', nulls_distinct=False),
+        ),
+        migrations.AddIndex(
+            model_name='evidencekey',
+            index=models.Index(condition=models.Q(('erased_at__isnull', True)), fields=['attempt'], name='evidence_key_live'),
         ),
         migrations.RunPython(first_rules),
     ]

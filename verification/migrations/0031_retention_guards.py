@@ -166,7 +166,7 @@ BEGIN
         RAISE EXCEPTION '%: a run stays on record', TG_TABLE_NAME {REFUSE};
     ELSIF TG_OP = 'INSERT' THEN
         IF NEW.state <> 'asked' OR NEW.seen <> 0
-            OR num_nonnulls(NEW.started_at, NEW.position_at, NEW.position_id, NEW.finished_by_id) > 0
+            OR num_nonnulls(NEW.started_at, NEW.position_id, NEW.finished_by_id) > 0
         THEN
             RAISE EXCEPTION '%: a run begins with a request', TG_TABLE_NAME {REFUSE};
         ELSIF NOT {{schema}}.verification_may(NEW.asked_by_id, 'request_purge') THEN
@@ -185,9 +185,8 @@ BEGIN
         IS DISTINCT FROM ROW(OLD.decided_by_id, OLD.decided_at)
     THEN
         RAISE EXCEPTION '%: a run is decided once', TG_TABLE_NAME {REFUSE};
-    ELSIF ROW(NEW.seen, NEW.expired, NEW.held, NEW.doubtful, NEW.position_at, NEW.position_id)
-        IS DISTINCT FROM
-          ROW(OLD.seen, OLD.expired, OLD.held, OLD.doubtful, OLD.position_at, OLD.position_id)
+    ELSIF ROW(NEW.seen, NEW.expired, NEW.held, NEW.doubtful, NEW.position_id)
+        IS DISTINCT FROM ROW(OLD.seen, OLD.expired, OLD.held, OLD.doubtful, OLD.position_id)
         AND (OLD.state <> 'running' OR NEW.seen < OLD.seen OR NEW.expired < OLD.expired)
     THEN
         RAISE EXCEPTION '%: a run counts on while it runs', TG_TABLE_NAME {REFUSE};

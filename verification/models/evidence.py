@@ -44,6 +44,10 @@ class EvidenceKey(models.Model):
                 fields=["kek_id", "attempt"],
                 condition=Q(erased_at__isnull=True),
             ),
+            # What a retention run goes through, oldest first: ids begin with their time.
+            models.Index(
+                name="evidence_key_live", fields=["attempt"], condition=Q(erased_at__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:

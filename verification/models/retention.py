@@ -110,8 +110,8 @@ class RetentionRun(models.Model):
     """Evidence that was due when somebody asked: approved by another, destroyed by the worker.
 
     `preview` holds the figures as they stood when it was asked for. The worker goes from the
-    oldest attempt to the newest; `position_at` and `position_id` are the last one it has read,
-    `seen` how many that were due, `expired`, `held` and `doubtful` what became of them.
+    oldest attempt to the newest; `position_id` is the last one it has read, `seen` how many of
+    them were due, `expired`, `held` and `doubtful` what became of those.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -135,7 +135,6 @@ class RetentionRun(models.Model):
     expired = models.PositiveBigIntegerField(default=0)
     held = models.PositiveBigIntegerField(default=0)
     doubtful = models.PositiveBigIntegerField(default=0)
-    position_at = models.DateTimeField(null=True)
     position_id = models.UUIDField(null=True)
 
     class Meta:

@@ -91,7 +91,7 @@ FOLDED = SQL("""
     ), verification_evidence_key AS MATERIALIZED (
         SELECT k.attempt_id, CASE WHEN NOT EXISTS (
             SELECT FROM later_entry AS l
-            WHERE l.attempt_id = k.attempt_id AND l.kind = 'evidence.erased'
+            WHERE l.attempt_id = k.attempt_id AND l.kind IN ('evidence.erased', 'evidence.expired')
         ) THEN k.erased_at END AS erased_at
         FROM changed AS c JOIN verification_evidence_key AS k ON k.attempt_id = c.id
     ), verification_evidence AS MATERIALIZED (

@@ -95,13 +95,19 @@ ERASURES = """
             WHERE e.decision = 'approved' AND (k.erased_at IS NULL OR k.sealed IS NOT NULL)),
         (SELECT count(*) FROM verification_evidence_key AS k WHERE k.erased_at IS NOT NULL
             AND NOT EXISTS (SELECT FROM verification_erasure AS e
-                WHERE e.attempt_id = k.attempt_id AND e.decision = 'approved'))
+                WHERE e.attempt_id = k.attempt_id AND e.decision = 'approved')
+            AND NOT EXISTS (SELECT FROM verification_expiry AS x
+                JOIN verification_retention_run AS r ON r.id = x.run_id
+                WHERE x.attempt_id = k.attempt_id AND r.decided_by_id <> r.asked_by_id
+                    AND r.state <> 'refused'))
 """
 ALONE: Mapping[str, str] = MappingProxyType(
     {
         "reviews": """verification_review WHERE state = 'decided' AND needs_second
             AND NOT glass_broken AND proposed_by_id IS NOT DISTINCT FROM decided_by_id""",
         "erasures": "verification_erasure WHERE decided_by_id = requested_by_id",
+        "runs": "verification_retention_run WHERE decided_by_id = asked_by_id",
+        "holds": "verification_legal_hold WHERE lifted_by_id = placed_by_id",
         "exports": """verification_export_request
             WHERE decision <> 'withdrawn' AND decided_by_id = requested_by_id""",
         "policies": """verification_review_policy

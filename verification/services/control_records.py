@@ -49,11 +49,11 @@ def check_exports_on_record(_runtime: Runtime) -> CheckResult:
 
 
 def check_erasures_done(_runtime: Runtime) -> CheckResult:
-    """Match approved erasures and destroyed keys."""
+    """Match approved erasures and runs, and destroyed keys."""
     found = erasures_and_keys()
     fault = ""
     if found.without_approval:
-        fault = f"Keys of evidence destroyed without an approved erasure: {found.without_approval}."
+        fault = f"Keys of evidence destroyed without an approval: {found.without_approval}."
     elif found.not_done:
         fault = f"Erasures that were approved and not carried out: {found.not_done}."
     return judged(

@@ -31,7 +31,9 @@ from verification.services.errors import (
     NothingToEraseError,
     UnknownErasureError,
 )
+from verification.services.holding import refuse_held
 from verification.services.reasons import check_permission, read_reason
+from verification.services.retention_lock import share_destructions
 from verification.services.runtime import Runtime
 from verification.services.staging import stage
 
@@ -68,12 +70,16 @@ def decide_erasure(
 ) -> Erasure:
     """Approve a request, which destroys the key for ever, or refuse it. All or nothing.
 
-    Raises NotPermittedError, UnknownErasureError, FourEyesError, and ErasureDecidedError if it
-    was decided before: so repeating does no harm.
+    Raises NotPermittedError, UnknownErasureError, FourEyesError, EvidenceHeldError for an approval
+    while a legal hold covers the attempt, and ErasureDecidedError if it was decided before: so
+    repeating does no harm.
     """
     check_permission(by, "decide_erasure")
     with transaction.atomic():
+        share_destructions()
         row = _lock_open(erasure_id, by)
+        if approve:
+            refuse_held(row.attempt_id)
         row.decision = (Decision.APPROVED if approve else Decision.REFUSED).value
         row.decided_by_id = by.pk
         row.decided_at = runtime.now()
@@ -89,9 +95,11 @@ def erase_for_person(*, attempt_id: UUID, request: SubjectErasure, at: datetime)
     """Destroy the key of one attempt that an approved request of a person names.
 
     It is an erasure of its own, in the names of the two people, with the entries of one. Belongs
-    inside a transaction. Raises as `request_erasure`, and the database's errors if one of the two
-    may no longer do it, or the attempt is under hold.
+    inside a transaction. Raises as `request_erasure`, EvidenceHeldError, and the database's errors
+    if one of the two may no longer do it.
     """
+    share_destructions()
+    refuse_held(attempt_id)
     key = _lock_key(attempt_id)
     if Erasure.objects.filter(attempt_id=attempt_id, decision=None).exists():
         raise ErasurePendingError(_("A request for this attempt waits for its decision."))

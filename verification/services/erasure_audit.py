@@ -1,13 +1,14 @@
-"""Hold the requests to erase an attempt's evidence against the entries about them."""
+"""Hold what destroyed an attempt's evidence, requests and runs, against the entries about it."""
 
 from collections.abc import Iterator, Mapping
 
 from verification.ledger.canonical import Json, parse
 from verification.ledger.errors import CanonicalError
 from verification.models.erasure import ERASED, ERASURE_REFUSED, ERASURE_REQUESTED, Decision
+from verification.models.retention import EXPIRED
 from verification.services.entries import commitments
 from verification.services.faults import FaultCode
-from verification.services.record_streams import Dossier, EntryRow, ErasureRow, Record
+from verification.services.record_streams import Dossier, EntryRow, ErasureRow, ExpiryRow, Record
 
 Found = tuple[FaultCode, str, EntryRow | None]
 """What does not hold, and the entry that says otherwise, if one does."""
@@ -33,6 +34,7 @@ def erasures_found(dossier: Dossier, record: Record) -> Iterator[Found]:
                 yield code, sentence, entry
     for row in dossier.erasures:
         yield from _row(row, told[row.id])
+    yield from _expiries(dossier)
     yield from _keys(dossier)
 
 
@@ -95,9 +97,35 @@ def _row(row: ErasureRow, told: set[str]) -> Iterator[Found]:
         yield FaultCode.FOUR_EYES, "one person asked and decided", None
 
 
+def _expiries(dossier: Dossier) -> Iterator[Found]:
+    """Hold the row that let a key expire, and the key, against the entry."""
+    entries = [each for each in dossier.entries if each.kind == EXPIRED]
+    if len(entries) != len(dossier.expiries):
+        yield FaultCode.ERASURE, "expiries and their entries differ in number", None
+    for entry, row in zip(entries, dossier.expiries, strict=False):
+        if is_other(_read(entry), _told_of(row)):
+            yield FaultCode.ERASURE, "the expiry that stands behind differs", entry
+        elif not row.is_approved:
+            yield FaultCode.FOUR_EYES, "no run that two people agreed on stands behind it", entry
+        elif not row.is_due:
+            yield FaultCode.ERASURE, "it was not due by the rule that it names", entry
+        elif any(each.erased_at != row.expired_at for each in dossier.keys):
+            yield FaultCode.ERASURE, "the key was not destroyed then", entry
+
+
+def _told_of(row: ExpiryRow) -> Mapping[str, str | None]:
+    return {
+        "at": row.expired_at,
+        "attempt": row.attempt,
+        "kind": EXPIRED,
+        "rule": row.rule,
+        "run": row.run,
+    }
+
+
 def _keys(dossier: Dossier) -> Iterator[Found]:
     erased = sum(each.sealed is None for each in dossier.keys)
-    if erased != sum(each.kind == ERASED for each in dossier.entries):
+    if erased != sum(each.kind in {ERASED, EXPIRED} for each in dossier.entries):
         yield FaultCode.ERASURE, "the key is gone without an entry, or the reverse", None
     if any((each.sealed is None) != (each.erased_at is not None) for each in dossier.keys):
         yield FaultCode.ERASURE, "the key is there and erased, or gone and not erased", None

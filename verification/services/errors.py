@@ -45,6 +45,16 @@ ServiceError
 |-- FactorStandsError           the account has a second factor already
 |-- NoFactorError               the account has no second factor
 |-- BadPriceError               no call, region, amount, currency or day
+|-- BadRuleError                no data, kind, region or number of days
+|-- UnknownRunError             no such retention run
+|-- RunDecidedError             a retention run was decided on before, or has ended
+|-- RunOpenError                a retention run waits or works already
+|-- NothingDueError             nothing is due, so there is nothing to ask for
+|-- RulesChangedError           the rules changed since a retention run was asked for
+|-- UnknownHoldError            no such legal hold
+|-- HoldStandsError             the attempt or the subject is under hold already
+|-- HoldLiftedError             the hold was lifted before
+|-- EvidenceHeldError           evidence under a legal hold is not erased
 |-- LedgerRefusalError          the log must not be continued as it stands
 `-- RoleRefusedError            a database role cannot be given its privileges
 """
@@ -375,6 +385,66 @@ class BadSubjectError(ServiceError):
     """Repeat with a reference as the onboarding application gave it."""
 
     code = "bad_subject"
+
+
+class BadRuleError(ServiceError):
+    """Repeat with what the sentence asks for."""
+
+    code = "bad_rule"
+
+
+class UnknownRunError(ServiceError):
+    """Repeating is useless."""
+
+    code = "not_found"
+
+
+class RunDecidedError(ServiceError):
+    """Repeating is useless."""
+
+    code = "run_decided"
+
+
+class RunOpenError(ServiceError):
+    """Repeat when the run that is open has ended."""
+
+    code = "run_open"
+
+
+class NothingDueError(ServiceError):
+    """Repeat when time has passed."""
+
+    code = "nothing_due"
+
+
+class RulesChangedError(ServiceError):
+    """Ask for another run: its figures are made with the rules of today."""
+
+    code = "rules_changed"
+
+
+class UnknownHoldError(ServiceError):
+    """Repeating is useless."""
+
+    code = "not_found"
+
+
+class HoldStandsError(ServiceError):
+    """Nothing is to be done: the hold is in place."""
+
+    code = "hold_stands"
+
+
+class HoldLiftedError(ServiceError):
+    """Repeating is useless."""
+
+    code = "hold_lifted"
+
+
+class EvidenceHeldError(ServiceError):
+    """Repeat when the hold is lifted."""
+
+    code = "evidence_held"
 
 
 class LedgerRefusalError(ServiceError):

@@ -46,7 +46,7 @@ REPLAY_STEPS = (
 ERASURE_DECISION = ("decision", "decided_by_id", "decided_at")
 RUN_DECISIONS = ("state", "decided_by_id", "decided_at", "finished_at", "finished_by_id")
 RUN_STEPS = (
-    "state", "started_at", "finished_at", "seen", "expired", "held", "doubtful", "position_at",
+    "state", "started_at", "finished_at", "seen", "expired", "held", "doubtful",
     "position_id",
 )  # fmt: skip
 RIGHTS_STEPS = (

@@ -1,6 +1,6 @@
 """The records of attempts as texts, ordered by attempt, streamed from one snapshot.
 
-Everything comes as PostgreSQL writes it, ready to be built into entries again. Seven streams are
+Everything comes as PostgreSQL writes it, ready to be built into entries again. Several streams are
 read side by side, each ordered by the attempt's id, so that memory does not grow with the log.
 """
 
@@ -148,6 +148,20 @@ class ErasureRow(NamedTuple):
     decided_at: str | None
 
 
+class ExpiryRow(NamedTuple):
+    """A key that expired: by which run and rule, and whether those let it.
+
+    `is_approved`: two people agreed on the run; `is_due`: by the rule, when it was asked for.
+    """
+
+    attempt: str
+    run: str
+    rule: str
+    expired_at: str
+    is_approved: bool
+    is_due: bool
+
+
 class ReviewRow(NamedTuple):
     """Where a review stands, and what its attempt says of it; people by the ids of their accounts.
 
@@ -232,6 +246,17 @@ ERASURES = f"""
 """  # noqa: S608 - our own columns
 
 
+EXPIRIES = f"""
+    SELECT row.attempt_id::text, row.run_id::text, row.rule_id::text, {utc_sql("row.expired_at")},
+        coalesce(run.decided_by_id <> run.asked_by_id AND run.state <> 'refused', false),
+        coalesce(a.created_at + rule.days * interval '24 hours' <= run.asked_at, false)
+    FROM verification_expiry AS row
+    LEFT JOIN verification_retention_run AS run ON run.id = row.run_id
+    LEFT JOIN verification_retention_rule AS rule ON rule.id = row.rule_id
+    LEFT JOIN verification_attempt AS a ON a.id = row.attempt_id
+    {{where}} ORDER BY row.attempt_id
+"""  # noqa: S608 - our own columns
+
 RANKS = "ARRAY['urgent', 'high', 'normal']"
 """Priorities as a policy names them; their places are the numbers of the rows."""
 
@@ -278,6 +303,7 @@ class Dossier:
     keys: list[KeyRow] = field(default_factory=list)
     reveals: list[RevealRow] = field(default_factory=list)
     erasures: list[ErasureRow] = field(default_factory=list)
+    expiries: list[ExpiryRow] = field(default_factory=list)
     reviews: list[ReviewRow] = field(default_factory=list)
     steps: list[StepRow] = field(default_factory=list)
 
@@ -319,6 +345,7 @@ def _streams(reader: "_Reader") -> "list[_Stream]":
         _Stream(reader.rows(KeyRow, KEYS, by_attempt)),
         _Stream(reader.rows(RevealRow, REVEALS, by_attempt)),
         _Stream(reader.rows(ErasureRow, ERASURES, by_attempt)),
+        _Stream(reader.rows(ExpiryRow, EXPIRIES, by_attempt)),
         _Stream(reader.rows(ReviewRow, REVIEWS, by_attempt)),
         _Stream(reader.rows(StepRow, STEPS, "row.review_id" if reader.attempt else None)),
     ]

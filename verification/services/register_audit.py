@@ -18,6 +18,7 @@ from verification.services import (
     export_audit,
     policy_audit,
     price_audit,
+    retention_audit,
     rights_audit,
     subject_audit,
 )
@@ -97,7 +98,8 @@ Facts = Mapping[str, Json]
 
 def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
     """Yield each client, key, account, right, policy version, price, request for rights or for
-    an export, export of staff and report to a person that is not as was recorded."""
+    an export, export of staff, rule, run, hold, and request of a person that is not as was
+    recorded."""
     said = _said(connection)
     for what, facts in _stored(connection):
         identity = _identity(what, facts)
@@ -118,6 +120,8 @@ def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
     yield from price_audit.price_faults(connection, (raw for (raw,) in prices))
     checks = connection.execute(ENTRIES, [list(control_audit.KINDS)])
     yield from control_audit.control_faults(connection, (raw for (raw,) in checks))
+    kept = connection.execute(ENTRIES, [list(retention_audit.KINDS)])
+    yield from retention_audit.retention_faults(connection, (raw for (raw,) in kept))
     reports = connection.execute(ENTRIES, [list(subject_audit.KINDS)])
     yield from subject_audit.subject_faults(connection, (raw for (raw,) in reports))
 

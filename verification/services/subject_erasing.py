@@ -44,6 +44,7 @@ from verification.services.errors import (
     ErasurePendingError,
     FourEyesError,
     NothingToEraseError,
+    ServiceError,
     UnknownErasureError,
 )
 from verification.services.policy_entries import text_sha256
@@ -151,7 +152,7 @@ def _try(row: SubjectErasure, attempt_id: UUID, *, is_held: bool, runtime: Runti
     try:
         with transaction.atomic():
             _do(row, attempt_id, is_held=is_held, runtime=runtime)
-    except (ErasurePendingError, IntegrityError) as error:
+    except (ServiceError, IntegrityError) as error:
         name = type(error).__name__
         logger.warning("erasure %s, attempt %s is left: %s", row.pk, attempt_id, name)
 

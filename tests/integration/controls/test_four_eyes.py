@@ -1,6 +1,7 @@
 """What one person did where two are due is counted in every table that knows two."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,7 @@ from tests.factories import NOON, make_attempt
 from tests.integration.controls.breaking import House, alone, ask_for_erasure
 from tests.integration.database.conftest import execute
 from tests.reviewing import open_review, propose
-from verification.models import ExportRequest, ReviewPolicy, RightsChange
+from verification.models import ExportRequest, LegalHold, RetentionRun, ReviewPolicy, RightsChange
 from verification.selectors.controls import ALONE
 from verification.services.controls import run_checks
 
@@ -80,12 +81,41 @@ def rights() -> str:
     return f"UPDATE verification_rights_change SET decision = 'refused', {who}"
 
 
+def run() -> str:
+    RetentionRun.objects.create(
+        id=uuid4(),
+        state="asked",
+        preview={},
+        reason="asked",
+        asked_by=User.objects.create_superuser("asks"),
+        asked_at=datetime.now(UTC),
+    )
+    who = OWN.format(who="asked_by_id")
+    return f"UPDATE verification_retention_run SET state = 'approved', {who}"
+
+
+def hold() -> str:
+    LegalHold.objects.create(
+        id=uuid4(),
+        attempt=make_attempt("verified"),
+        reason="asked",
+        placed_by=User.objects.create_superuser("holds"),
+        placed_at=datetime.now(UTC),
+    )
+    return (
+        "UPDATE verification_legal_hold SET lifted_by_id = placed_by_id, lifted_at = now(),"
+        " lift_reason = 'asked'"
+    )
+
+
 DEEDS: dict[str, Callable[[], str]] = {
     "reviews": review,
     "erasures": erasure,
     "exports": export,
     "policies": policy,
     "rights": rights,
+    "runs": run,
+    "holds": hold,
 }
 
 

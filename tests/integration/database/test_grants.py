@@ -107,6 +107,7 @@ RECORD_UPDATES = {
     Kind.WEB: {
         "verification_evidence_key": {"sealed", "erased_at"},
         "verification_erasure": {"decision", "decided_by_id", "decided_at"},
+        "verification_subject_erasure": {"decision", "decided_by_id", "decided_at"},
         "verification_review": {
             *("needs_second", "state", "round", "priority", "due_at", "assignee_id"),
             *("snoozed_until", "leased_by_id", "leased_until", "decision", "reason_code"),
@@ -138,9 +139,12 @@ RECORD_UPDATES = {
     },
     Kind.WORKER: {
         "verification_evidence_key": {"kek_id", "sealed", "erased_at"},
+        "verification_erasure": {"decision", "decided_by_id", "decided_at"},
+        "verification_subject_erasure": {"finished_at"},
+        "verification_subject_erasure_item": {"outcome", "done_at", "evidence_erasure_id"},
         "verification_retention_run": {
             *("state", "started_at", "finished_at", "seen", "expired", "held", "doubtful"),
-            *("position_at", "position_id"),
+            "position_id",
         },
         "verification_api_key": {"kek_id", "secret_sealed"},
         "verification_review": {"needs_second"},

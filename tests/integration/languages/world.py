@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tests.factories import ANSWERS, ERRORS, make_attempt, make_bearer_key, make_session
 from tests.integration.desk.waiting import make_review
-from tests.integration.ledger.lives import Lives, seal
+from tests.integration.ledger.lives import Lives, ahead, seal
 from tests.integration.policies.changing import document
 from verification.identifiers import uuid7
 from verification.models import Evidence, LedgerCheckpoint, LedgerEntry, LedgerVerification
@@ -24,9 +24,12 @@ from verification.selectors.record import AttemptFilter
 from verification.services import review_queue, reviews
 from verification.services.control_runs import check_as_staff
 from verification.services.erasing import decide_erasure, request_erasure
+from verification.services.expiring import continue_runs
+from verification.services.holding import lift_hold, place_hold
 from verification.services.policies import propose_policy
 from verification.services.prices import set_price
 from verification.services.replaying import continue_replays, request_replay
+from verification.services.retention import cancel_run, decide_run, request_run, set_rule
 from verification.services.reveals import reveal
 from verification.services.rights import break_glass_for_rights, decide_rights, request_rights
 from verification.services.rollups import rebuild
@@ -41,6 +44,9 @@ from verification.services.subject_reports import take_subject_report
 
 WHY = "0123456789 0123456789"
 """A reason that is in no language."""
+
+OLD_S = 100 * 86_400
+"""Older than the rule of an installation allows."""
 
 ADMIN = "admin:verification_"
 
@@ -188,6 +194,39 @@ class Furnisher:
         for month in ("2026-11", "2001-01", "x"):
             yield f"costs {month}", f"{reverse(f'{ADMIN}price_costs')}?month={month}"
 
+    def retention(self) -> Iterator[tuple[str, str]]:
+        """Add a rule, holds that stand and that was lifted, and runs in each state."""
+        runtime = self.lives.runtime
+        set_rule(
+            what="evidence", kind="video_key", region="sandbox", days="30", note=WHY,
+            by=self.other, runtime=runtime,
+        )  # fmt: skip
+        old = Lives(self.lives.client, ahead(runtime, -OLD_S), self.lives.open_token)
+        due, held, _other = (old.settled() for _ in range(3))
+        placed = [
+            place_hold(
+                attempt_id=held, whole_subject=whole, reason=WHY, by=self.other, runtime=runtime
+            )
+            for whole in (False, True)
+        ]
+        lift_hold(hold_id=placed[1].pk, reason=WHY, by=self.reader, runtime=runtime)
+        for row in placed:
+            name = f"hold {row.attempt_id is None}"
+            yield name, reverse(f"{ADMIN}legalhold_change", args=[row.pk])
+        yield "attempt under hold", self.attempt(held)
+        for name in ("refused", "cancelled", "done", "asked"):
+            if name == "asked":
+                old.settled()
+            run = request_run(reason=WHY, by=self.other, runtime=runtime)
+            if name == "cancelled":
+                cancel_run(run_id=run.pk, by=self.other, runtime=runtime)
+            elif name != "asked":
+                approve = name == "done"
+                decide_run(run_id=run.pk, approve=approve, by=self.reader, runtime=runtime)
+                continue_runs(runtime=runtime)
+            yield f"run {name}", reverse(f"{ADMIN}retentionrun_change", args=[run.pk])
+        yield "attempt expired", self.attempt(due)
+
     def controls(self) -> Iterator[tuple[str, str]]:
         """Check the controls once."""
         check_as_staff(by=self.reader, runtime=self.lives.runtime)
@@ -239,6 +278,7 @@ def furnish(lives: Lives) -> House:
     house = Furnisher(lives, reader, other)
     found = [
         house.attempts(), house.disclosures(), house.reviews(), house.policy(), house.rights(),
-        house.exports(), house.prices(), house.controls(), house.subjects(), house.log(),
+        house.exports(), house.prices(), house.retention(), house.controls(), house.subjects(),
+        house.log(),
     ]  # fmt: skip
     return House(reader, {name: path for pages in found for name, path in pages})

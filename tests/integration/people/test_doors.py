@@ -24,6 +24,7 @@ OFFICERS = APPROVERS | {"officer"}
 COSTS = POLICY | {"auditor"}
 REVIEWING = OFFICERS | {"auditor"}
 DECIDING = REVIEWING | ADMINS
+KEEPING = REVIEWING | ADMINS
 ROLES_ALL = frozenset(ROLES)
 STAFF = ROLES_ALL | {"no role"}
 
@@ -69,6 +70,17 @@ DOORS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "verification_subjecterasure_request": (OFFICERS, OFFICERS),
     "verification_subjecterasure_decide": (APPROVERS, APPROVERS),
     "verification_subjecterasure_answer": (REVIEWING, REVIEWING),
+    "verification_retentionrun_changelist": (KEEPING, KEEPING),
+    "verification_retentionrun_change": (KEEPING, KEEPING),
+    "verification_retentionrun_due": (KEEPING, KEEPING),
+    "verification_retentionrun_rule": (ADMINS, ADMINS),
+    "verification_retentionrun_request": (POLICY, POLICY),
+    "verification_retentionrun_decide": (POLICY, POLICY),
+    "verification_retentionrun_cancel": (POLICY, POLICY),
+    "verification_legalhold_changelist": (KEEPING, KEEPING),
+    "verification_legalhold_change": (KEEPING, KEEPING),
+    "verification_legalhold_place": (OFFICERS, OFFICERS),
+    "verification_legalhold_lift": (OFFICERS, OFFICERS),
     "verification_preference": (STAFF, STAFF),
     "verification_reauth": (STAFF, STAFF),
     "verification_factor": (STAFF, STAFF),
