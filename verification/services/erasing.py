@@ -95,10 +95,9 @@ def erase_for_person(*, attempt_id: UUID, request: SubjectErasure, at: datetime)
     """Destroy the key of one attempt that an approved request of a person names.
 
     It is an erasure of its own, in the names of the two people, with the entries of one. Belongs
-    inside a transaction. Raises as `request_erasure`, EvidenceHeldError, and the database's errors
-    if one of the two may no longer do it.
+    inside a transaction, behind the shared lock. Raises as `request_erasure`, EvidenceHeldError,
+    and the database's errors if one of the two may no longer do it.
     """
-    share_destructions()
     refuse_held(attempt_id)
     key = _lock_key(attempt_id)
     if Erasure.objects.filter(attempt_id=attempt_id, decision=None).exists():

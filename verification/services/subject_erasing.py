@@ -49,6 +49,7 @@ from verification.services.errors import (
 )
 from verification.services.policy_entries import text_sha256
 from verification.services.reasons import check_permission, read_reason
+from verification.services.retention_lock import share_destructions
 from verification.services.runtime import Runtime
 from verification.services.staging import stage
 from verification.services.subject_reports import read_client, subject_digest
@@ -158,6 +159,7 @@ def _try(row: SubjectErasure, attempt_id: UUID, *, is_held: bool, runtime: Runti
 
 
 def _do(row: SubjectErasure, attempt_id: UUID, *, is_held: bool, runtime: Runtime) -> None:
+    share_destructions()
     items = SubjectErasureItem.objects.select_for_update(skip_locked=True)
     item = items.filter(erasure=row, attempt_id=attempt_id, outcome=None).first()
     # The row of the attempt waits for nobody: its settlement brings the key.

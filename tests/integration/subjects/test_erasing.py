@@ -15,21 +15,19 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
-from django.utils import timezone
 
 from tests.factories import make_attempt
 from tests.integration.database.conftest import RESTRICT_VIOLATION, execute, refusal
+from tests.integration.database.roles import Roles, acting_as
 from tests.integration.erasing.erasures import ask, decide
 from tests.integration.ledger.lives import Lives, drain, seal
 from tests.integration.reveals.conftest import make_person
 from tests.owner import unguarded
-from verification.identifiers import uuid7
 from verification.ledger.canonical import parse
 from verification.models import (
     Erasure,
     EvidenceKey,
     LedgerEntry,
-    LegalHold,
     SubjectErasure,
     VerificationAttempt,
 )
@@ -44,6 +42,8 @@ from verification.services.errors import (
     NotSealedError,
     ServiceError,
 )
+from verification.services.holding import place_hold
+from verification.services.privileges import Kind
 from verification.services.register_audit import register_faults
 from verification.services.runtime import Runtime
 from verification.services.subject_answer import subject_answer
@@ -52,6 +52,7 @@ from verification.services.subject_erasing import (
     decide_subject_erasure,
     request_subject_erasure,
 )
+from verification.services.subject_reports import take_subject_report
 from verification.services.verifying import verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,12 +107,12 @@ def faults() -> list[str]:
     return [each.sentence for each in register_faults(connection.connection)]
 
 
-def hold(attempt_id: UUID, by: User) -> LegalHold:
-    """Place a hold on an attempt."""
-    at = timezone.now()
-    return LegalHold.objects.create(
-        id=uuid7(at), attempt_id=attempt_id, reason="the court asks", placed_by=by, placed_at=at
-    )
+def hold(attempt_id: UUID, people: "People", *, whole_subject: bool = False) -> None:
+    """Place a hold on an attempt, or its subject."""
+    place_hold(
+        attempt_id=attempt_id, whole_subject=whole_subject, reason="the court has asked",
+        by=people.anna, runtime=people.runtime,
+    )  # fmt: skip
 
 
 def files_of(content: bytes) -> dict[str, str]:
@@ -126,7 +127,7 @@ def test_everything_of_a_person_is_erased_but_what_is_held(lives: Lives, people:
     decide(ask(before, people.olga, lives.runtime), people.anna, lives.runtime)
     bare = make_attempt("verified", subject=WHO, client=lives.client).pk
     other = lives.submitted("ONB-9", uuid="somebody else")
-    hold(held, people.anna)
+    hold(held, people)
     row = people.done()
     assert outcomes(row) == {
         first: "erased", second: "erased", held: "held", before: "gone", bare: "nothing",
@@ -137,10 +138,30 @@ def test_everything_of_a_person_is_erased_but_what_is_held(lives: Lives, people:
     assert faults() == []
 
 
+def test_a_hold_on_the_person_keeps_everything(lives: Lives, people: People) -> None:
+    attempts = [lives.settled(), lives.settled()]
+    hold(attempts[0], people, whole_subject=True)
+    row = people.done()
+    assert outcomes(row) == dict.fromkeys(attempts, "held")
+    assert not EvidenceKey.objects.filter(sealed=None).exists()
+
+
+def test_web_and_worker_do_it_with_the_rights_of_their_roles(
+    lives: Lives, people: People, roles: Roles
+) -> None:
+    attempt_id = lives.settled()
+    with acting_as(roles[Kind.WEB]):
+        take_subject_report(subject=WHO, client_id=None, by=people.anna, runtime=people.runtime)
+        row = people.decide(people.ask())
+    with acting_as(roles[Kind.WORKER]):
+        assert not continue_subject_erasures(runtime=people.runtime)
+    assert outcomes(row) == {attempt_id: "erased"}
+
+
 def test_log_and_records_still_hold(lives: Lives, people: People) -> None:
     for _ in range(2):
         lives.settled()
-    hold(lives.settled(), people.anna)
+    hold(lives.settled(), people)
     people.done()
     seal(lives.runtime)
     outcome = verify(runtime=lives.runtime)
@@ -155,7 +176,7 @@ def test_log_and_records_still_hold(lives: Lives, people: People) -> None:
 
 def test_the_answer_says_what_is_gone_and_what_is_kept(lives: Lives, people: People) -> None:
     gone, held = lives.settled(), lives.settled()
-    hold(held, people.anna)
+    hold(held, people)
     row = people.decide(people.ask())
     with pytest.raises(NotSealedError):
         subject_answer(erasure_id=row.pk, runtime=lives.runtime)
@@ -171,6 +192,8 @@ def test_the_answer_says_what_is_gone_and_what_is_kept(lives: Lives, people: Peo
     assert "The law obliges us" in letter
     created = VerificationAttempt.objects.get(pk=gone).created_at
     assert f"kept until {created.year + 5}" in letter
+    assert "对您的删除请求的答复" in files["letter.zh-hans.txt"]
+    assert "Jawaban atas permintaan" in files["letter.id.txt"]
     assert WHO not in "".join(files.values())
     assert "CERTIFICATE OF ERASURE" in files[certificate]
 
@@ -262,7 +285,7 @@ def test_killed_anywhere_it_goes_on_and_destroys_each_key_once(
 
 def test_the_database_holds_everybody_to_two_people(lives: Lives, people: People) -> None:
     held, free = lives.settled(), lives.settled()
-    hold(held, people.anna)
+    hold(held, people)
     row = people.ask()
     table, items = "verification_subject_erasure", "verification_subject_erasure_item"
     approve = f"UPDATE {table} SET decision = 'approved', decided_by_id = %s, decided_at = now()"
