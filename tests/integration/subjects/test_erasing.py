@@ -170,6 +170,11 @@ def test_log_and_records_still_hold(lives: Lives, people: People) -> None:
     assert (kinds["subject.erased"], kinds["evidence.erased"]) == (1, 2)
     raws = b"".join(bytes(raw) for raw in LedgerEntry.objects.values_list("raw", flat=True))
     assert WHO.encode() not in raws
+    for table in ("verification_subject_erasure", "verification_subject_erasure_item"):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT string_agg(row::text, '') FROM {table} AS row")
+            [[stored]] = cursor.fetchall()
+        assert WHO not in stored
     [raw] = LedgerEntry.objects.filter(kind="subject.erased").values_list("raw", flat=True)
     assert parse(bytes(raw))["outcomes"] == {"erased": 2, "held": 1, "gone": 0, "nothing": 0}
 

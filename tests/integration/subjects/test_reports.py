@@ -25,6 +25,7 @@ from verification.models.reveal import Purpose
 from verification.selectors.record import AttemptFilter
 from verification.services.errors import BadSubjectError, NotPermittedError
 from verification.services.exporting import record_export
+from verification.services.holding import place_hold
 from verification.services.register_audit import register_faults
 from verification.services.reveals import reveal
 from verification.services.runtime import Runtime
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PAGE = "/admin/verification/subjectreport/"
 TAKE = f"{PAGE}take/"
 WHO = "subject-1"
+COURT = "the court has asked"
 WHY = "the person disputes the answer"
 
 
@@ -76,6 +78,7 @@ def test_everything_of_the_person_is_in_it_and_of_nobody_else(
     flagged = make_attempt("liveness_failed", subject=WHO, client=lives.client)
     make_session(lives.client, subject=WHO, biz_no="ONB-ONLY")
     make_attempt("verified", subject=f"{WHO}0", biz_no="ONB-OTHER")
+    place_hold(attempt_id=seen, whole_subject=False, reason=COURT, by=approver, runtime=runtime)
     report = take_subject_report(subject=WHO, client_id=None, by=approver, runtime=runtime)
     said = told(report.content)
     by_id = {each["id"]: each for each in said["attempts"]}
@@ -85,9 +88,10 @@ def test_everything_of_the_person_is_in_it_and_of_nobody_else(
     assert {each["kind"] for each in first["evidence"]} == {"raw_answer", "image_best"}
     assert [(each["who"], each["reason"]) for each in first["seen_by"]] == [("olga", WHY)]
     assert first["retention"]["record_until"] > first["retention"]["evidence_until"]
+    assert (len(first["legal_holds"]), by_id[str(flagged.pk)]["legal_holds"]) == (1, [])
     assert by_id[str(flagged.pk)]["attack_score"] == flagged.attack_score
     whole = b"".join(unpack(report.content).values())
-    for absent in (b"ONB-OTHER", b"token_digest", b"commitment_key", b"sealed"):
+    for absent in (COURT.encode(), b"ONB-OTHER", b"token_digest", b"commitment_key", b"sealed"):
         assert absent not in whole
     assert said["reports_taken"] == 1
 
