@@ -33,11 +33,14 @@ from verification.models.reveal import Purpose
 from verification.selectors.attempts import AttemptQuery
 from verification.selectors.exports import attempts_file
 from verification.services.erasing import decide_erasure, request_erasure
+from verification.services.expiring import continue_runs
 from verification.services.exporting import record_export
+from verification.services.holding import lift_hold, place_hold
 from verification.services.policies import decide_policy, withdraw_policy
 from verification.services.privileges import Kind
 from verification.services.reaper import reap
 from verification.services.replaying import cancel_replay, continue_replays, request_replay
+from verification.services.retention import cancel_run, decide_run, request_run, set_rule
 from verification.services.reveals import reveal
 from verification.services.rotation import rotate_keys
 from verification.services.runtime import Runtime
@@ -105,6 +108,45 @@ def test_evidence_is_revealed_and_erased_and_attempts_exported_as_web(
     with acting_as(roles[Kind.WORKER]):
         seal(runtime)
         assert verify(runtime=runtime).holds
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rules_holds_and_runs_are_made_as_web_and_done_as_worker(
+    roles: Roles, client_app: ApiClient, runtime: Runtime, open_token: OpenToken
+) -> None:
+    lives = Lives(client_app, ahead(runtime, -100 * 86_400), open_token)
+    due, held = lives.settled(), lives.settled()
+    first, second = (User.objects.create_superuser(name) for name in ("first", "second"))
+    reason = "the time of these is over"
+    with acting_as(roles[Kind.WEB]):
+        set_rule(
+            what="evidence",
+            kind=None,
+            region=None,
+            days="60",
+            note=reason,
+            by=first,
+            runtime=runtime,
+        )
+        one, other = (
+            place_hold(
+                attempt_id=held, whole_subject=whole, reason=reason, by=first, runtime=runtime
+            )
+            for whole in (False, True)
+        )
+        lift_hold(hold_id=other.pk, reason=reason, by=second, runtime=runtime)
+        run = request_run(reason=reason, by=first, runtime=runtime)
+        decide_run(run_id=run.pk, approve=True, by=second, runtime=runtime)
+    with acting_as(roles[Kind.WORKER]):
+        assert not continue_runs(runtime=runtime)
+        seal(runtime)
+        assert verify(runtime=runtime).faults == ()
+    assert EvidenceKey.objects.get(sealed=None).pk == due
+    assert one.lifted_at is None
+    lives.settled()
+    with acting_as(roles[Kind.WEB]):
+        run = request_run(reason=reason, by=first, runtime=runtime)
+        cancel_run(run_id=run.pk, by=second, runtime=runtime)
 
 
 @pytest.mark.django_db(transaction=True)
