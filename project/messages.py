@@ -50,7 +50,7 @@ def extract(root: Path = ROOT) -> Catalog:
     catalog = Catalog()
     for source in SOURCES:
         for path in sorted((root / source).rglob("*")):
-            if path.suffix in {".py", ".html"}:
+            if path.suffix in {".py", ".html", ".txt"}:
                 for message, context in _found(path):
                     catalog.add(message, context=context)
     return catalog
@@ -118,7 +118,7 @@ def _empty(locale: str) -> Catalog:
 
 def _found(path: Path) -> Iterator[Found]:
     text = path.read_text()
-    if path.suffix == ".html":
+    if path.suffix != ".py":
         # What templatize leaves between messages is no Python, and need not be indented like it.
         text = "\n".join(line.strip() for line in templatize(text, origin=str(path)).splitlines())
     options = {"encoding": "utf-8"}

@@ -15,6 +15,7 @@ from verification.services.replaying import continue_replays
 from verification.services.rollups import count_changes
 from verification.services.runtime import get_runtime
 from verification.services.staff import close_minutes
+from verification.services.subject_erasing import continue_subject_erasures
 from verification.services.verifying import own_anchors, record_verification, verify
 from verification.services.witnessing import offer_checkpoint
 
@@ -43,6 +44,13 @@ def offer_newest_checkpoint(timestamp: int) -> None:  # noqa: ARG001 - given by 
 def replay_policies(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
     """Work on a what-if for some seconds; every five, so that other jobs have their turn."""
     continue_replays(runtime=get_runtime())
+
+
+@app.periodic(cron="* * * * * */5")
+@app.task(queueing_lock="erase_subjects", pass_context=False)
+def erase_subjects(timestamp: int) -> None:  # noqa: ARG001 - given by the scheduler
+    """Work on erasures for persons for some seconds; every five, so that others have their turn."""
+    continue_subject_erasures(runtime=get_runtime())
 
 
 @app.periodic(cron="* * * * * */5")

@@ -59,6 +59,8 @@ NO_PAGE = {
     "verification_retentionrun_cancel", "verification_legalhold_place",
     "verification_legalhold_lift",
     "verification_controlrun_check", "verification_controlrun_pack",
+    "verification_subjectreport_take", "verification_subjecterasure_request",
+    "verification_subjecterasure_decide", "verification_subjecterasure_answer",
 }  # fmt: skip
 """What only does something, answers with data, or leads elsewhere: a GET of it shows no record."""
 FROM_A_FORM = {"verification_review_bulk", "verification_evidence_reveal", "login"}

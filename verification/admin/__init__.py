@@ -26,6 +26,8 @@ from verification.admin import (
     second_factor,
     sessions,
     staff,
+    subject_erasures,
+    subjects,
 )
 
 __all__ = [
@@ -51,4 +53,6 @@ __all__ = [
     "second_factor",
     "sessions",
     "staff",
+    "subject_erasures",
+    "subjects",
 ]

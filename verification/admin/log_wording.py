@@ -72,6 +72,11 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "staff.second_factor_changed": gettext_noop("Staff second factor changed"),
         "controls.checked": gettext_noop("Controls checked"),
         "controls.packed": gettext_noop("Auditor's pack taken"),
+        "subject.reported": gettext_noop("Report to a person taken"),
+        "subject.erasure_requested": gettext_noop("Erasure for a person requested"),
+        "subject.erasure_approved": gettext_noop("Erasure for a person approved"),
+        "subject.erasure_refused": gettext_noop("Erasure for a person refused"),
+        "subject.erased": gettext_noop("Erasure for a person carried out"),
         "entry.refused": gettext_noop("Entry refused"),
         "heartbeat": gettext_noop("Heartbeat"),
     }

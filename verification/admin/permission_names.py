@@ -42,6 +42,7 @@ DUTIES = (
     gettext_noop("Can ask for a retention run"),
     gettext_noop("Can approve or refuse a retention run"),
     gettext_noop("Can place and lift legal holds"),
+    gettext_noop("Can take a report of what is held about a person"),
 )
 """What our own permissions allow, as the models name them."""
 

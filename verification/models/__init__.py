@@ -34,6 +34,7 @@ from verification.models.rollup import (
     RollupReviewDay,
 )
 from verification.models.session import VerificationSession
+from verification.models.subject import SubjectErasure, SubjectErasureItem, SubjectReport
 
 __all__ = [
     "ApiClient",
@@ -79,6 +80,9 @@ __all__ = [
     "SecondFactor",
     "SpentSign",
     "StagedEntry",
+    "SubjectErasure",
+    "SubjectErasureItem",
+    "SubjectReport",
     "VerificationAttempt",
     "VerificationSession",
 ]

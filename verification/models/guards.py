@@ -23,6 +23,7 @@ KEPT = (
     "verification_price",
     "verification_control_run",
     "verification_control_result",
+    "verification_subject_report",
     "verification_retention_rule",
     "verification_expiry",
 )
@@ -42,6 +43,8 @@ STEPPING = (
     "verification_export_job",
     "verification_legal_hold",
     "verification_retention_run",
+    "verification_subject_erasure",
+    "verification_subject_erasure_item",
 )
 """Tables whose rows change in known steps, each column written once."""
 

@@ -72,7 +72,11 @@ def access_events(
 
     Nothing matches if nothing is given. Six queries at most, however many events there are.
     """
-    attempts = _attempts(subject, attempt_id)
+    return access_to(_attempts(subject, attempt_id))
+
+
+def access_to(attempts: Mapping[UUID, str | None]) -> list[AccessEvent]:
+    """Return the events of attempts, given with their business numbers, oldest first."""
     if not attempts:
         return []
     entries = list(_entries(attempts))

@@ -18,6 +18,7 @@ MIGRATIONS = (
     "0027_controls",
     "0029_export_job_guards",
     "0031_retention_guards",
+    "0033_subject_guards",
 )
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 

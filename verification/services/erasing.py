@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop as _
 
 from verification.identifiers import uuid7
 from verification.ledger.canonical import Json, canonical
-from verification.models import Erasure, Evidence, EvidenceKey
+from verification.models import Erasure, Evidence, EvidenceKey, SubjectErasure
 from verification.models.erasure import (
     ERASED,
     ERASURE_REFUSED,
@@ -88,6 +88,34 @@ def decide_erasure(
             _destroy_key(row.attempt_id, row.decided_at)
         say = _erased_entry if approve else _refused_entry
         stage([say(row, by.get_username(), utc_text(row.decided_at))])
+    return row
+
+
+def erase_for_person(*, attempt_id: UUID, request: SubjectErasure, at: datetime) -> Erasure:
+    """Destroy the key of one attempt that an approved request of a person names.
+
+    It is an erasure of its own, in the names of the two people, with the entries of one. Belongs
+    inside a transaction, behind the shared lock. Raises as `request_erasure`, EvidenceHeldError,
+    and the database's errors if one of the two may no longer do it.
+    """
+    refuse_held(attempt_id)
+    key = _lock_key(attempt_id)
+    if Erasure.objects.filter(attempt_id=attempt_id, decision=None).exists():
+        raise ErasurePendingError(_("A request for this attempt waits for its decision."))
+    row = Erasure.objects.create(
+        id=uuid7(at),
+        attempt=key.attempt,
+        legal_basis=request.legal_basis,
+        reason=request.reason,
+        requested_by=request.requested_by,
+        requested_at=at,
+    )
+    asked = _requested_entry(row)
+    row.decision, row.decided_by, row.decided_at = Decision.APPROVED, request.decided_by, at
+    row.save(update_fields=["decision", "decided_by", "decided_at"])
+    _destroy_key(attempt_id, at)
+    name = request.decided_by.get_username() if request.decided_by else ""
+    stage([asked, _erased_entry(row, name, utc_text(at))])
     return row
 
 

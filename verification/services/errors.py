@@ -428,6 +428,12 @@ class BadPriceError(ServiceError):
     code = "bad_price"
 
 
+class BadSubjectError(ServiceError):
+    """Repeat with a reference as the onboarding application gave it."""
+
+    code = "bad_subject"
+
+
 class BadRuleError(ServiceError):
     """Repeat with what the sentence asks for."""
 

@@ -43,6 +43,7 @@ REVIEW_STEPS = (
 REPLAY_STEPS = (
     "state", "started_at", "finished_at", "total", "done", "position_at", "position_id", "result",
 )  # fmt: skip
+ERASURE_DECISION = ("decision", "decided_by_id", "decided_at")
 RUN_DECISIONS = ("state", "decided_by_id", "decided_at", "finished_at", "finished_by_id")
 RUN_STEPS = (
     "state", "started_at", "finished_at", "seen", "expired", "held", "doubtful",
@@ -76,12 +77,12 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_spent_sign": INSERT,
             "verification_ledger_stage": STAGE,
             "verification_reveal": INSERT,
+            "verification_subject_report": INSERT,
+            "verification_subject_erasure": {"INSERT": None, "UPDATE": ERASURE_DECISION},
+            "verification_subject_erasure_item": INSERT,
             "verification_control_run": INSERT,
             "verification_control_result": INSERT,
-            "verification_erasure": {
-                "INSERT": None,
-                "UPDATE": ("decision", "decided_by_id", "decided_at"),
-            },
+            "verification_erasure": {"INSERT": None, "UPDATE": ERASURE_DECISION},
             "verification_review": {"INSERT": None, "UPDATE": REVIEW_STEPS},
             "verification_review_step": INSERT,
             "verification_mention": {"INSERT": None, "UPDATE": ("seen_at",)},
@@ -128,6 +129,12 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
                 "UPDATE": ("kek_id", "sealed", "erased_at"),
             },
             "verification_expiry": INSERT,
+            # An erasure for a person is an erasure of each attempt, in the names of two people.
+            "verification_erasure": {"INSERT": None, "UPDATE": ERASURE_DECISION},
+            "verification_subject_erasure": {"UPDATE": ("finished_at",)},
+            "verification_subject_erasure_item": {
+                "UPDATE": ("outcome", "done_at", "evidence_erasure_id"),
+            },
             "verification_retention_run": {"UPDATE": RUN_STEPS},
             "verification_api_key": {"UPDATE": ("kek_id", "secret_sealed")},
             "verification_ledger_stage": {**STAGE, "DELETE": None},

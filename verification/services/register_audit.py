@@ -20,6 +20,7 @@ from verification.services import (
     price_audit,
     retention_audit,
     rights_audit,
+    subject_audit,
 )
 from verification.services.faults import Fault, FaultCode
 from verification.services.record_streams import utc_sql
@@ -97,7 +98,8 @@ Facts = Mapping[str, Json]
 
 def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
     """Yield each client, key, account, right, policy version, price, request for rights or for
-    an export, export of staff, rule, run and hold that is not as was recorded."""
+    an export, export of staff, rule, run, hold, and request of a person that is not as was
+    recorded."""
     said = _said(connection)
     for what, facts in _stored(connection):
         identity = _identity(what, facts)
@@ -120,6 +122,8 @@ def register_faults(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
     yield from control_audit.control_faults(connection, (raw for (raw,) in checks))
     kept = connection.execute(ENTRIES, [list(retention_audit.KINDS)])
     yield from retention_audit.retention_faults(connection, (raw for (raw,) in kept))
+    reports = connection.execute(ENTRIES, [list(subject_audit.KINDS)])
+    yield from subject_audit.subject_faults(connection, (raw for (raw,) in reports))
 
 
 def _said(connection: psycopg.Connection[Any]) -> dict[Identity, Facts]:

@@ -39,11 +39,11 @@ DUTIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *REGISTERS, "reveal_evidence", "request_erasure", "decide_erasure", "work_review",
             "second_review", "assign_review", "reopen_review", "decide_policy", "decide_rights",
             "view_rightschange", *EXPORTS, "decide_export", *COSTS, "view_controls",
-            *HOLDS, *PURGES,
+            *HOLDS, *PURGES, "subject_report",
         ),
         "auditor": (
             *REGISTERS, "view_rightschange", *EXPORTS, "view_logins", *COSTS, "view_controls",
-            "view_retention",
+            "view_retention", "subject_report",
         ),
         "engineer": (),
         "administrator": (

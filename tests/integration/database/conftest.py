@@ -36,6 +36,9 @@ from verification.models import (
     RightsChange,
     RightsSeal,
     SpentSign,
+    SubjectErasure,
+    SubjectErasureItem,
+    SubjectReport,
 )
 from verification.services.privileges import Kind
 from verification.services.runtime import Runtime
@@ -126,6 +129,24 @@ def furnished(db: None, runtime: Runtime) -> None:
         placed_by=chief,
         placed_at=datetime.now(UTC),
     )
+    SubjectReport.objects.create(
+        id=uuid4(),
+        subject_digest=bytes(32),
+        attempts=1,
+        sessions=0,
+        by=chief,
+        by_name="chief",
+        reported_at=datetime.now(UTC),
+    )
+    request = SubjectErasure.objects.create(
+        id=uuid4(),
+        subject_digest=bytes(32),
+        legal_basis="subject_request",
+        reason="by letter",
+        requested_by=chief,
+        requested_at=datetime.now(UTC),
+    )
+    SubjectErasureItem.objects.create(erasure=request, attempt=attempt)
     judged = make_attempt("verified", policy_version=1, verdict="review", reasons=["in_doubt"])
     open_review(judged)
     step(judged, "noted", asking, "approved")

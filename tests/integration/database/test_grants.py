@@ -21,6 +21,9 @@ INSERTS = {
         "verification_evidence_key",
         "verification_spent_sign",
         "verification_reveal",
+        "verification_subject_report",
+        "verification_subject_erasure",
+        "verification_subject_erasure_item",
         "verification_control_run",
         "verification_control_result",
         "verification_erasure",
@@ -66,6 +69,7 @@ INSERTS = {
         "verification_control_run",
         "verification_control_result",
         "verification_expiry",
+        "verification_erasure",
         "verification_review",
         "verification_rollup_minute",
         "verification_rollup",
@@ -106,6 +110,7 @@ RECORD_UPDATES = {
     Kind.WEB: {
         "verification_evidence_key": {"sealed", "erased_at"},
         "verification_erasure": {"decision", "decided_by_id", "decided_at"},
+        "verification_subject_erasure": {"decision", "decided_by_id", "decided_at"},
         "verification_review": {
             *("needs_second", "state", "round", "priority", "due_at", "assignee_id"),
             *("snoozed_until", "leased_by_id", "leased_until", "decision", "reason_code"),
@@ -145,6 +150,9 @@ RECORD_UPDATES = {
             "delivered_to",
         },
         "verification_evidence_key": {"kek_id", "sealed", "erased_at"},
+        "verification_erasure": {"decision", "decided_by_id", "decided_at"},
+        "verification_subject_erasure": {"finished_at"},
+        "verification_subject_erasure_item": {"outcome", "done_at", "evidence_erasure_id"},
         "verification_retention_run": {
             *("state", "started_at", "finished_at", "seen", "expired", "held", "doubtful"),
             "position_id",

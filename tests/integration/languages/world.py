@@ -50,6 +50,12 @@ from verification.services.rights import break_glass_for_rights, decide_rights, 
 from verification.services.rollups import rebuild
 from verification.services.runtime import Runtime
 from verification.services.staff_exports import Wanted, decide_export, request_export
+from verification.services.subject_erasing import (
+    continue_subject_erasures,
+    decide_subject_erasure,
+    request_subject_erasure,
+)
+from verification.services.subject_reports import take_subject_report
 
 WHY = "0123456789 0123456789"
 """A reason that is in no language."""
@@ -263,6 +269,27 @@ class Furnisher:
         check_as_staff(by=self.reader, runtime=self.lives.runtime)
         yield "control", reverse(f"{ADMIN}controlrun_control", args=["rights_sealed"])
 
+    def subjects(self) -> Iterator[tuple[str, str]]:
+        """Take a report of a person of whom nothing is held."""
+        take_subject_report(
+            subject="nobody", client_id=None, by=self.reader, runtime=self.lives.runtime
+        )
+        yield "reports", reverse(f"{ADMIN}subjectreport_changelist")
+        runtime = self.lives.runtime
+        for name in ("waiting", "refused", "done", "working"):
+            make_attempt("verified", client=self.lives.client, subject=name)
+            row = request_subject_erasure(
+                subject=name, client_id=None, legal_basis=LegalBasis.SUBJECT_REQUEST, reason=WHY,
+                by=self.other, runtime=runtime,
+            )  # fmt: skip
+            if name != "waiting":
+                decide_subject_erasure(
+                    erasure_id=row.pk, approve=name != "refused", by=self.reader, runtime=runtime
+                )
+            if name == "done":
+                continue_subject_erasures(runtime=runtime)
+            yield f"person {name}", reverse(f"{ADMIN}subjecterasure_change", args=[row.pk])
+
     def log(self) -> Iterator[tuple[str, str]]:
         """Seal everything; add an entry of each kind, a checkpoint and a verification."""
         rebuild(runtime=self.lives.runtime)
@@ -289,6 +316,6 @@ def furnish(lives: Lives) -> House:
     found = [
         house.attempts(), house.disclosures(), house.reviews(), house.policy(), house.rights(),
         house.exports(), house.files(), house.prices(), house.retention(), house.controls(),
-        house.log(),
+        house.subjects(), house.log(),
     ]  # fmt: skip
     return House(reader, {name: path for pages in found for name, path in pages})

@@ -415,7 +415,7 @@ def test_before_the_seal_an_installation_is_free_to_begin(runtime: Runtime) -> N
 def test_the_guard_lets_roles_include_what_this_version_gives_them() -> None:
     from importlib import import_module  # noqa: PLC0415 - its name is no identifier
 
-    included = import_module("verification.migrations.0031_retention_guards").INCLUDED
+    included = import_module("verification.migrations.0033_subject_guards").INCLUDED
     assert {name: sorted(held) for name, held in included.items()} == {
         name: sorted(permissions_of(name)) for name in ROLES
     }
