@@ -102,6 +102,7 @@ def test_a_superuser_sees_no_way_to_change_anything(
         assert text.count('method="post"') == len(posts)
         about = str(records[2].pk)  # what goes on record beside a record changes none
         deeds = {f"/admin/verification/erasure/request/{about}/"}
+        deeds |= {f"/admin/verification/legalhold/place/{about}/"}
         deeds |= {f"/admin/verification/evidence/{each.pk}/reveal/" for each in items}
         assert posts <= {"/admin/logout/", f"{page}verify/", *deeds}
 
@@ -132,14 +133,14 @@ def test_only_officers_and_approvers_see_evidence_and_only_approvers_decide(db: 
     may = {
         role: {
             each
-            for each in ("reveal_evidence", "request_erasure", "decide_erasure")
+            for each in ("reveal_evidence", "request_erasure", "decide_erasure", "hold_evidence")
             if Group.objects.get(name=role).permissions.filter(codename=each).exists()
         }
         for role in ROLES
     }
     assert may == {
-        "officer": {"reveal_evidence", "request_erasure"},
-        "approver": {"reveal_evidence", "request_erasure", "decide_erasure"},
+        "officer": {"reveal_evidence", "request_erasure", "hold_evidence"},
+        "approver": {"reveal_evidence", "request_erasure", "decide_erasure", "hold_evidence"},
         "auditor": set(),
         "engineer": set(),
         "administrator": set(),

@@ -300,7 +300,7 @@ CASES: Mapping[str, Case] = {
     "records_kept": Case(accept, lose_attempt, "tells of 1 attempts"),
     "reveals_on_record": Case(reveal, reveal_unseen, "1 reveals"),
     "exports_on_record": Case(export, export_unseen, "has 1 exports"),
-    "erasures_done": Case(erase_evidence, destroy_key, "without an approved erasure: 1"),
+    "erasures_done": Case(erase_evidence, destroy_key, "without an approval: 1"),
     "four_eyes": Case(ask_for_erasure, approve_own, "erasures: 1"),
     "rights_sealed": Case(seal_rights, break_seal, "not sealed"),
     "second_factor": Case(ask_for_factor, enter_without_factor, "without a second factor: 1"),
