@@ -44,6 +44,7 @@ def _certificates(lines: list[ItemLine], runtime: Runtime) -> Iterator[tuple[str
 
 
 def _letter(row: SubjectErasure, lines: list[ItemLine], language: str) -> bytes:
+    assert row.finished_at is not None  # noqa: S101 - narrows the type: it was carried out
     by_outcome = {each: [line for line in lines if line.outcome == each] for each in ItemOutcome}
     said = {
         "request": row.pk,
@@ -53,6 +54,7 @@ def _letter(row: SubjectErasure, lines: list[ItemLine], language: str) -> bytes:
         "held": by_outcome[ItemOutcome.HELD],
         "gone": by_outcome[ItemOutcome.GONE],
         "nothing": by_outcome[ItemOutcome.NOTHING],
+        "over": [line for line in lines if line.record_until <= row.finished_at],
         "lines": [(_day(line.created_at), line, _day(line.record_until)) for line in lines],
         "last": _day(max(line.record_until for line in lines)),
     }

@@ -198,6 +198,7 @@ def test_the_answer_says_what_is_gone_and_what_is_kept(lives: Lives, people: Peo
     created = VerificationAttempt.objects.get(pk=gone).created_at
     assert f"kept until {created.year + 5}" in letter
     assert "对您的删除请求的答复" in files["letter.zh-hans.txt"]
+    assert "is over" not in letter
     assert "Jawaban atas permintaan" in files["letter.id.txt"]
     assert WHO not in "".join(files.values())
     assert "CERTIFICATE OF ERASURE" in files[certificate]
