@@ -9,6 +9,7 @@ from bench.bundle import bundle
 from bench.costs import costs
 from bench.csv_export import csv_export
 from bench.dashboard import dashboard
+from bench.exports import exports
 from bench.latency import submit_latency
 from bench.ledger import judged_submit, ledger_lag, ledger_proof, ledger_submit, ledger_verify
 from bench.lists import lists
@@ -26,6 +27,7 @@ BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
         "throughput": submit_throughput,
         "memory": submit_memory,
         "csv": csv_export,
+        "exports": exports,
         "bundle": bundle,
         "lists": lists,
         "judged-submit": judged_submit,

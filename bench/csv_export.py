@@ -53,10 +53,9 @@ def csv_export(site: Site, *, quick: bool) -> list[Finding]:
 def _compare(
     site: Site, rows: int, *, label: str, evidence: str, left_out: list[str]
 ) -> list[Finding]:
-    plain = f"SELECT {OWN.format(evidence=evidence)} {TABLES}"
     psql_s, ours_s, grown = [], [], []
     for _ in range(ROUNDS):
-        psql_s.append(_psql(site, plain))
+        psql_s.append(psql_seconds(site, evidence=evidence))
         ours = json.loads(site.run([sys.executable, "-m", "bench.export_reader", *left_out]))
         ours_s.append(ours["seconds"])
         grown.append(ours["grown_bytes"])
@@ -69,8 +68,9 @@ def _compare(
     ]
 
 
-def _psql(site: Site, select: str) -> float:
+def psql_seconds(site: Site, *, evidence: str = EVIDENCE) -> float:
     """Return the seconds of one \\copy, its own start included: some hundredths of a second."""
+    select = f"SELECT {OWN.format(evidence=evidence)} {TABLES}"
     command = f"\\copy ({' '.join(select.split())}) TO '/dev/null' WITH (FORMAT csv, HEADER)"
     began = time.perf_counter()
     site.run([site.psql, "--no-psqlrc", "--quiet", site.database_url, "--command", command])
