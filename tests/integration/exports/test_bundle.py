@@ -20,6 +20,7 @@ from django.db import connection
 from tests.conftest import OpenToken
 from tests.integration.exports.test_as_of import House, newest
 from tests.integration.ledger.lives import LIVES, Lives, ahead, drain, seal
+from verification.conf import get_conf
 from verification.identifiers import uuid7
 from verification.ledger import verify_export, verify_rows
 from verification.ledger.canonical import parse
@@ -36,6 +37,9 @@ from verification.services.sequencing import tend_log
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Members = dict[str, bytes]
+
+
+WHOLE: Members = {}
 
 
 @pytest.fixture
@@ -67,13 +71,13 @@ def made(lives: Lives, query: AttemptQuery | None = None, form: FileForm | None 
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def checked(lives: Lives, members: Members, path: Path, *more: str) -> tuple[int, str]:
+def checked(members: Members, path: Path, *more: str) -> tuple[int, str]:
     """Return exit code and report of the offline check."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     out = io.StringIO()
-    vkey = str(lives.runtime.conf.ledger_vkeys[0])
+    vkey = str(get_conf().ledger_vkeys[0])
     arguments = [str(path), "--key", vkey, "--processes", "1", *more]
     return verify_export.main(arguments, out), out.getvalue()
 
@@ -88,9 +92,17 @@ def signed_off(members: Members) -> Members:
     return {**members, "manifest.json": json.dumps(manifest).encode()}
 
 
+@pytest.fixture
+def whole(request: pytest.FixtureRequest) -> Members:
+    """Return the members of the bundle of every life: made once, for nothing here changes it."""
+    if not WHOLE:
+        WHOLE.update(made(request.getfixturevalue("every_life")))
+    return dict(WHOLE)
+
+
 def test_every_life_holds(every_life: Lives, tmp_path: Path) -> None:
     members = made(every_life)
-    code, report = checked(every_life, members, tmp_path / "bundle.zip")
+    code, report = checked(members, tmp_path / "bundle.zip")
     assert code == 0, report
     assert f"{len(LIVES)} rows" in report
     assert "no row was altered, added, dropped or moved" in report
@@ -107,15 +119,13 @@ def test_whatever_happens_holds(seed: int, lives: Lives, tmp_path: Path) -> None
         tend_log(runtime=ahead(lives.runtime, minute * 90))
         house.act()
         for state in (None, State.ANSWERED, State.ACCEPTED, State.IN_DOUBT, State.NOT_SENT):
-            code, report = checked(
-                lives, made(lives, AttemptQuery(state=state)), tmp_path / "bundle.zip"
-            )
+            code, report = checked(made(lives, AttemptQuery(state=state)), tmp_path / "bundle.zip")
             assert code == 0, (minute, state, report)
 
 
 def test_it_is_checked_without_us_by_three_files(every_life: Lives, tmp_path: Path) -> None:
     members = made(every_life)
-    assert checked(every_life, members, tmp_path / "bundle.zip")[0] == 0
+    assert checked(members, tmp_path / "bundle.zip")[0] == 0
     source = Path(verify_export.__file__).parent
     for name in ("verify_export.py", "verify_proof.py", "verify_rows.py"):
         (tmp_path / name).write_bytes((source / name).read_bytes())
@@ -140,14 +150,14 @@ def test_chosen_columns_open_no_more_than_they_need(
     names: list[str], every_life: Lives, tmp_path: Path
 ) -> None:
     members = made(every_life, form=FileForm(choose_columns(names)))
-    assert checked(every_life, members, tmp_path / "bundle.zip")[0] == 0
+    assert checked(members, tmp_path / "bundle.zip")[0] == 0
     assert b"ONB" not in members["attempts.csv"] + members["openings.txt"]
 
 
 def test_the_layout_for_excel_holds(every_life: Lives, tmp_path: Path) -> None:
     members = made(every_life, form=FileForm(layout=Layout.EXCEL))
     assert members["attempts.csv"].startswith(b"\xef\xbb\xbf")
-    assert checked(every_life, members, tmp_path / "bundle.zip")[0] == 0
+    assert checked(members, tmp_path / "bundle.zip")[0] == 0
 
 
 # What an operator would do who wants another file to hold, and names it in the manifest.
@@ -333,19 +343,17 @@ ATTACKS: dict[str, tuple[Callable[[Members], Members], str]] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_an_attack_is_named(attack: str, every_life: Lives, tmp_path: Path) -> None:
+def test_an_attack_is_named(attack: str, whole: Members, tmp_path: Path) -> None:
     change, sentence = ATTACKS[attack]
-    code, report = checked(
-        every_life, signed_off(change(made(every_life))), tmp_path / "bundle.zip"
-    )
+    code, report = checked(signed_off(change(whole)), tmp_path / "bundle.zip")
     assert code == 1, report
     assert "does NOT hold" in report
     assert sentence in report
 
 
-def test_every_cell_is_held_against_the_log(every_life: Lives, tmp_path: Path) -> None:
+def test_every_cell_is_held_against_the_log(whole: Members, tmp_path: Path) -> None:
     """Change each cell of each row in turn; only what is named as unproven may pass."""
-    members = made(every_life)
+    members = whole
     rows = _rows(members)
     passed: set[str] = set()
     for at, name in enumerate(rows[0]):
@@ -353,7 +361,7 @@ def test_every_cell_is_held_against_the_log(every_life: Lives, tmp_path: Path) -
             changed = [list(each) for each in rows]
             changed[line][at] = "0" if changed[line][at] != "0" else "1"
             attacked = signed_off(_with_rows(members, changed))
-            if checked(every_life, attacked, tmp_path / "bundle.zip")[0] == 0:
+            if checked(attacked, tmp_path / "bundle.zip")[0] == 0:
                 passed.add(name)
     assert passed == {"review_due_at"}
 
@@ -366,36 +374,36 @@ def test_another_log_and_another_checkpoint_are_refused(every_life: Lives, tmp_p
     tend_log(runtime=ahead(every_life.runtime, 200))
     newer = bytes(LedgerCheckpoint.objects.latest("size").note)
     path = tmp_path / "bundle.zip"
-    assert checked(every_life, {**members, "checkpoint.txt": newer}, path)[0] == 1
+    assert checked({**members, "checkpoint.txt": newer}, path)[0] == 1
     if older != members["checkpoint.txt"]:
-        assert checked(every_life, {**members, "checkpoint.txt": older}, path)[0] == 1
+        assert checked({**members, "checkpoint.txt": older}, path)[0] == 1
     forged = members["checkpoint.txt"].replace(b"\xe2\x80\x94 ", b"\xe2\x80\x94 x", 1)
-    assert checked(every_life, {**members, "checkpoint.txt": forged}, path)[0] == 1
+    assert checked({**members, "checkpoint.txt": forged}, path)[0] == 1
 
 
 def test_a_file_that_is_not_the_one_of_the_manifest_is_refused(
-    every_life: Lives, tmp_path: Path
+    whole: Members, tmp_path: Path
 ) -> None:
-    members = made(every_life)
+    members = whole
     members["attempts.csv"] += b"\n"
-    code, report = checked(every_life, members, tmp_path / "bundle.zip")
+    code, report = checked(members, tmp_path / "bundle.zip")
     assert (code, "attempts.csv" in report) == (1, True)
 
 
-def test_a_line_without_an_end_cannot_be_read(every_life: Lives, tmp_path: Path) -> None:
-    members = made(every_life)
+def test_a_line_without_an_end_cannot_be_read(whole: Members, tmp_path: Path) -> None:
+    members = whole
     long = {**members, "entries.txt": members["entries.txt"] + b"x" * 2**21 + b"\n"}
-    code, report = checked(every_life, long, tmp_path / "bundle.zip")
+    code, report = checked(long, tmp_path / "bundle.zip")
     assert (code, "entries.txt: a line is too long" in report) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "checkpoint.txt", "entries.txt", "README.txt"])
 def test_a_bundle_that_lacks_a_member_cannot_be_read(
-    name: str, every_life: Lives, tmp_path: Path
+    name: str, whole: Members, tmp_path: Path
 ) -> None:
-    members = made(every_life)
+    members = whole
     del members[name]
-    assert checked(every_life, members, tmp_path / "bundle.zip")[0] == 2
+    assert checked(members, tmp_path / "bundle.zip")[0] == 2
 
 
 def test_a_period_begins_behind_a_heartbeat_that_shows_it(lives: Lives, tmp_path: Path) -> None:
@@ -416,13 +424,13 @@ def test_a_period_begins_behind_a_heartbeat_that_shows_it(lives: Lives, tmp_path
     manifest = json.loads(members["manifest.json"])
     assert manifest["first"] > 0
     assert len(manifest["frontier"]) == manifest["first"].bit_count()
-    code, report = checked(lives, members, tmp_path / "bundle.zip")
+    code, report = checked(members, tmp_path / "bundle.zip")
     assert (code, "1 rows" in report) == (0, True), report
     # An earlier beginning than the heartbeat shows is refused, and so is none.
     for since_then in ("2020-01-01T00:00:00.000000Z", None):
         manifest["query"]["since"] = since_then
         attacked = {**members, "manifest.json": json.dumps(manifest).encode()}
-        code, report = checked(lives, attacked, tmp_path / "bundle.zip")
+        code, report = checked(attacked, tmp_path / "bundle.zip")
         assert (code, "begin too late" in report) == (1, True), report
 
 
@@ -516,7 +524,7 @@ def test_what_is_not_of_its_form_cannot_be_read(
     changed = UNREADABLE[name](members)
     if name in {"a line cut off", "a column named otherwise"}:
         changed = signed_off(changed)
-    code, report = checked(every_life, changed, tmp_path / "bundle.zip")
+    code, report = checked(changed, tmp_path / "bundle.zip")
     assert (code, "Cannot be read" in report) == (2, True), report
 
 
@@ -528,7 +536,7 @@ def test_an_entry_that_is_not_canonical_is_named(
     lines = _lines(members, "entries.txt")
     lines[-1] = lines[-1].split(b" - ")[0] + b" - " + line + b"\n"
     attacked = signed_off({**members, "entries.txt": b"".join(lines)})
-    code, report = checked(every_life, attacked, tmp_path / "bundle.zip")
+    code, report = checked(attacked, tmp_path / "bundle.zip")
     assert (code, "not of its form" in report) == (1, True), report
 
 
@@ -538,7 +546,7 @@ def test_a_large_bundle_is_checked_in_pieces(
 ) -> None:
     monkeypatch.setattr(verify_export, "CHUNK", 2)
     members = made(every_life)
-    code, report = checked(every_life, members, tmp_path / "bundle.zip", "--processes", processes)
+    code, report = checked(members, tmp_path / "bundle.zip", "--processes", processes)
     assert (code, f"{len(LIVES)} rows" in report) == (0, True), report
 
 
