@@ -14,7 +14,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -103,14 +102,9 @@ def grown_roots(old: int, new: int, path: list[bytes], known: bytes | None) -> t
 
 def commitment(key: bytes, name: str, value: str) -> str:
     """Return the commitment to a text, in hexadecimal: docs/formats/commitment.md."""
-    said = value.encode()
-    return hmac.digest(key, named(name) + len(said).to_bytes(8) + said, "sha256").hex()
-
-
-@cache
-def named(name: str) -> bytes:
-    """Return how the message of every commitment of a name begins."""
-    return b"verification commitment v1\n" + len(name.encode()).to_bytes(8) + name.encode()
+    named, said = name.encode(), value.encode()
+    message = len(named).to_bytes(8) + named + len(said).to_bytes(8) + said
+    return hmac.digest(key, b"verification commitment v1\n" + message, "sha256").hex()
 
 
 def like(pattern: str) -> Callable[[object], bool]:

@@ -23,6 +23,7 @@ from verification.models import (
     Erasure,
     Expiry,
     Export,
+    ExportJob,
     ExportRequest,
     LedgerCheckpoint,
     LedgerCosignature,
@@ -97,8 +98,11 @@ def furnished(db: None, runtime: Runtime) -> None:
         requested_by=chief,
         requested_at=NOON,
     )
-    Export.objects.create(
+    export = Export.objects.create(
         id=uuid4(), by=chief, at=datetime.now(UTC), filters={}, rows=0, is_large=False
+    )
+    ExportJob.objects.create(
+        id=export.pk, by=chief, filters={}, form={}, asked_at=datetime.now(UTC)
     )
     Price.objects.create(
         id=uuid4(),
