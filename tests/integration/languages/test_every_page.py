@@ -33,9 +33,9 @@ VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "sour
 NAMES = {
     *ROLES,
     *("API", "Base64", "Base", "Bearer", "FaceID", "Go", "HTTP", "ID", "JSON", "SDK", "SHA", "UTC"),
-    *("USD", "CSV", "ISO"),
+    *("USD", "CSV", "ISO", "Parquet"),
     *("Bahasa", "Indonesia", "English", "onboarding", "sandbox", "sgp", "idn", "approved"),
-    *("rejected", "retry", "True", "False", "Filter", "November"),
+    *("rejected", "retry", "True", "False", "Filter", "April", "September", "November"),
 }
 """Proper names and words of contracts, which are the same in every language."""
 
