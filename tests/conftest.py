@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,16 @@ from verification.services import clients
 from verification.services.runtime import Runtime, make_runtime
 from verification.services.sessions import open_session
 
+LONG = ("browser", "acceptance", "faults")
+"""Folders of files that take minutes: they begin first, so that none is left alone at the end."""
+
 FACE = b"\xff\xd8\xff\xe0 not a real face \xff\xd9"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files first that take longest."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(here).parts[0] not in LONG)
 
 
 @pytest.fixture(scope="session")
