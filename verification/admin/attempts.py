@@ -211,6 +211,7 @@ def _record(attempt: VerificationAttempt) -> dict[str, Any]:
         "answer_facts": facts.answer_facts(attempt),
         "evidence": facts.evidence_items(attempt),
         "erased": _erased(attempt),
+        "texts_erased": _texts_erased(attempt),
         "related": [(label, attempt_rows(rows)) for label, rows in related_groups(attempt)],
         "of_subject": attempts_address(q=attempt.subject) if attempt.subject else None,
         "of_biz_no": attempts_address(q=attempt.biz_no) if attempt.biz_no else None,
@@ -220,3 +221,8 @@ def _record(attempt: VerificationAttempt) -> dict[str, Any]:
 def _erased(attempt: VerificationAttempt) -> SafeString | None:
     key = getattr(attempt, "evidence_key", None)
     return moment(key.erased_at) if key and key.erased_at else None
+
+
+def _texts_erased(attempt: VerificationAttempt) -> SafeString | None:
+    record = getattr(attempt, "erased_record", None)
+    return moment(record.erased_at) if record else None

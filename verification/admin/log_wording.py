@@ -77,6 +77,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "subject.erasure_approved": gettext_noop("Erasure for a person approved"),
         "subject.erasure_refused": gettext_noop("Erasure for a person refused"),
         "subject.erased": gettext_noop("Erasure for a person carried out"),
+        "record.erased": gettext_noop("Texts of a record erased"),
         "entry.refused": gettext_noop("Entry refused"),
         "heartbeat": gettext_noop("Heartbeat"),
     }

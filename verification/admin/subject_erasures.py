@@ -198,6 +198,8 @@ def _outcomes(row: SubjectErasure) -> list[tuple[str, str]]:
     found = outcomes_of(row)
     labels = {each.value: str(each.label) for each in ItemOutcome} | {"": _("to do")}
     lines = [(labels[name], grouped(number)) for name, number in found.items() if number]
+    if records := row.records.count():
+        lines.append((_("texts of records erased, too"), grouped(records)))
     return [(_("Attempts"), grouped(sum(found.values()))), *lines]
 
 

@@ -156,8 +156,9 @@ class Asked:
         )
 
 
-def check_group(group: Group, asked: Asked) -> tuple[bool, Leaves]:
-    """Check one attempt; return whether it is in the file, and its leaves' indexes and hashes."""
+def check_group(group: Group, asked: Asked) -> tuple[bool, bool, Leaves]:
+    """Check one attempt; return whether it is in the file, and erased, and its leaves' indexes and
+    hashes."""
     leaves = [(index, hashlib.sha256(b"\0" + raw).digest()) for index, raw in group.entries]
     entries = [read_entry(raw) for _, raw in group.entries]
     indexes = [index for index, _ in group.entries]
@@ -172,7 +173,7 @@ def check_group(group: Group, asked: Asked) -> tuple[bool, Leaves]:
     proof.demand(not wanted or group.row is not None, "the file lacks it")
     if group.row is not None:
         check_row(fold, group, asked)
-    return wanted, leaves
+    return wanted, fold.is_erased, leaves
 
 
 def check_row(fold: Fold, group: Group, asked: Asked) -> None:
@@ -181,11 +182,12 @@ def check_row(fold: Fold, group: Group, asked: Asked) -> None:
     proof.demand(group.opening is not None, "nothing opens its values")
     opening = Opening(group.opening or b"")
     proof.demand(opening.attempt == fold.accepted["attempt"], "its opening is another's")
-    expected = cells_of(fold, opening, row, asked.clients)
-    for name, shown in row.items():
-        if shown != (said := expected.get(name, shown)):
-            pair = f"{proof.visible(shown)!r}, but the log says {proof.visible(said)!r}"
-            raise proof.BrokenError(f"{name} is {pair}")
+    proof.demand(opening.is_erased == fold.is_erased, "nothing opens its values, or it should not")
+    expected = row | cells_of(fold, opening, row, asked.clients)
+    if group.row != [expected[name] for name in asked.columns]:
+        name = next(name for name in asked.columns if row[name] != expected[name])
+        pair = f"{proof.visible(row[name])!r}, but the log says {proof.visible(expected[name])!r}"
+        raise proof.BrokenError(f"{name} is {pair}")
 
 
 def groups_of(part: Part) -> Iterator[Group]:
@@ -200,19 +202,23 @@ def groups_of(part: Part) -> Iterator[Group]:
     proof.demand(next(rows, None) is None, "a line of the file is more than one row")
 
 
-def check_groups(part: Part, asked: Asked) -> tuple[int, Leaves]:
-    """Check some attempts; return how many rows and which leaves. BrokenError names the first."""
-    rows, found = 0, []
+def check_groups(part: Part, asked: Asked) -> tuple[tuple[int, int], Leaves]:
+    """Check some attempts; return how many rows, of which so many erased, and which leaves.
+
+    BrokenError names the first that does not hold.
+    """
+    rows, erased, found = 0, 0, []
     for group in groups_of(part):
         try:
-            wanted, leaves = check_group(group, asked)
+            wanted, is_erased, leaves = check_group(group, asked)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise proof.BrokenError(f"attempt {group.attempt}: not of its form ({error})") from None
         except proof.BrokenError as error:
             raise proof.BrokenError(f"attempt {group.attempt}: {error}") from None
         rows += wanted
+        erased += wanted and is_erased
         found += leaves
-    return rows, found
+    return (rows, erased), found
 
 
 def check_others(lines: Other, asked: Asked) -> tuple[list[bytes], Leaves]:
@@ -274,7 +280,7 @@ class Bundle:
         self.tree = Tree(manifest["first"], manifest["size"], frontier)
         self.note = proof.read_note(archive.read("checkpoint.txt").decode())
         self.attempts: set[bytes] = set()
-        self.rows = 0
+        self.rows = self.erased = 0
 
     def check(self, keys: proof.Keys, processes: int) -> None:
         """Check all of it; BrokenError names the first break."""
@@ -285,7 +291,7 @@ class Bundle:
             for kind, result in self._results(pool):
                 counted, leaves = result
                 if kind is Part:
-                    self.rows += counted
+                    self.rows, self.erased = self.rows + counted[0], self.erased + counted[1]
                 elif missed := self.attempts.intersection(counted):
                     raise proof.BrokenError(f"attempt {min(missed).decode()}: entries apart")
                 self.tree.put(leaves)
@@ -401,6 +407,8 @@ def report(bundle: Bundle) -> Iterator[str]:
     ]
     yield f"Asked for: attempts accepted {period}{', '.join(['', *narrowed])}"
     yield PROVEN
+    if bundle.erased:
+        yield f"- The figures that are left of {bundle.erased:,} rows whose texts were erased."
     unproven = [each for each in bundle.asked.columns if each in UNPROVEN]
     yield NOT_PROVEN
     if unproven:

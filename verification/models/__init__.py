@@ -34,7 +34,12 @@ from verification.models.rollup import (
     RollupReviewDay,
 )
 from verification.models.session import VerificationSession
-from verification.models.subject import SubjectErasure, SubjectErasureItem, SubjectReport
+from verification.models.subject import (
+    RecordErasure,
+    SubjectErasure,
+    SubjectErasureItem,
+    SubjectReport,
+)
 
 __all__ = [
     "ApiClient",
@@ -61,6 +66,7 @@ __all__ = [
     "PolicyReplay",
     "Preference",
     "Price",
+    "RecordErasure",
     "RecoveryCode",
     "RetentionRule",
     "RetentionRun",

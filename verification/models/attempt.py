@@ -47,6 +47,18 @@ def threshold_column(reference: str, error_rate: str) -> str:
     return f"{reference}_threshold_{error_rate.replace('-', '')}"
 
 
+ERASED_COLUMNS = (
+    "commitment_key",
+    *("biz_no", "subject", "idempotency_key", "request_id", "error_argument", "result_message"),
+    *("attack_score", "attack_threshold"),
+    *(f"{each}_confidence" for each in COMPARISON_NAMES),
+    *(threshold_column(each, rate) for each in COMPARISON_NAMES for rate in THRESHOLD_NAMES),
+    *("device_level", "device_tags", "verify_tags", "visual_attributes", "unknown_fields"),
+)
+"""Columns that tell of the person, and the key that proves what they told: empty for ever once the
+record is erased. A closing reason becomes an empty text."""
+
+
 def _scores_in_range() -> models.CheckConstraint:
     """Bound every score; one constraint, because PostgreSQL reads each at every write."""
     tops = dict.fromkeys(("attack_score", "attack_threshold"), 1)
@@ -80,7 +92,8 @@ class VerificationAttempt(models.Model):
     idempotency_key = models.CharField(max_length=255, null=True)
     packet_sha256 = models.BinaryField()
     packet_size_bytes = models.PositiveIntegerField()
-    commitment_key = models.BinaryField()
+    # Gone with the texts that it proves, when a record is erased.
+    commitment_key = models.BinaryField(null=True)
 
     state = models.CharField(
         max_length=10, choices=[(each.value, each.value.replace("_", " ")) for each in State]

@@ -26,6 +26,7 @@ KEPT = (
     "verification_subject_report",
     "verification_retention_rule",
     "verification_expiry",
+    "verification_record_erasure",
 )
 """Tables whose rows are inserted and never touched again."""
 

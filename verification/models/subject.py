@@ -11,12 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from verification.models.attempt import VerificationAttempt
 from verification.models.client import ApiClient
 from verification.models.erasure import Decision, Erasure, LegalBasis
+from verification.models.retention import RetentionRule
 
 SUBJECT_REPORTED = "subject.reported"
 SUBJECT_ERASURE_REQUESTED = "subject.erasure_requested"
 SUBJECT_ERASURE_APPROVED = "subject.erasure_approved"
 SUBJECT_ERASURE_REFUSED = "subject.erasure_refused"
 SUBJECT_ERASED = "subject.erased"
+RECORD_ERASED = "record.erased"
 """Kinds of the log's entries about what persons ask."""
 
 DIGEST_BYTES = 32
@@ -191,6 +193,39 @@ class SubjectErasureItem(models.Model):
     def __str__(self) -> str:
         """Return which attempt it is."""
         return f"{self.attempt_id}: {self.outcome or 'to do'}"
+
+
+class RecordErasure(models.Model):
+    """The texts of an attempt's record were erased: for whose request, and by which rule.
+
+    What told of the person is gone for ever from the rows of the attempt, its sessions, its former
+    states and its notes. The database refuses it before the rule for records has run out.
+    """
+
+    attempt = models.OneToOneField(
+        VerificationAttempt,
+        on_delete=models.PROTECT,
+        primary_key=True,
+        related_name="erased_record",
+    )
+    request = models.ForeignKey(SubjectErasure, on_delete=models.PROTECT, related_name="records")
+    rule = models.ForeignKey(RetentionRule, on_delete=models.PROTECT, related_name="+")
+    erased_at = models.DateTimeField()
+
+    class Meta:
+        """Once for each attempt."""
+
+        db_table = "verification_record_erasure"
+        verbose_name = _("erased record")
+        verbose_name_plural = _("erased records")
+        default_permissions = ()
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(name="record_erased_at", fields=["-erased_at"]),
+        ]
+
+    def __str__(self) -> str:
+        """Return whose record it was."""
+        return f"erased record of {self.attempt_id}"
 
 
 models.BinaryField.register_lookup(Length)

@@ -19,6 +19,7 @@ MIGRATIONS = (
     "0029_export_job_guards",
     "0031_retention_guards",
     "0033_subject_guards",
+    "0035_record_erasure_guards",
 )
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 

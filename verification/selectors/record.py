@@ -121,7 +121,9 @@ def find_attempt(attempt_id: UUID) -> VerificationAttempt | None:
     """Return an attempt with its client, review, evidence and key's fate, in two queries."""
     evidence = Evidence.objects.defer("sealed").order_by("kind")
     return (
-        VerificationAttempt.objects.select_related("client", "session", "evidence_key", "review")
+        VerificationAttempt.objects.select_related(
+            "client", "session", "evidence_key", "review", "erased_record"
+        )
         .defer("token_digest", "session__token_digest", "evidence_key__sealed")
         .prefetch_related(Prefetch("evidence", queryset=evidence))
         .filter(pk=attempt_id)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
-from verification.models import SubjectErasure, SubjectErasureItem
+from verification.models import RecordErasure, SubjectErasure, SubjectErasureItem
 from verification.models.erasure import Decision
 from verification.models.subject import ItemOutcome
 from verification.selectors.retention import rules_in_force
@@ -18,13 +18,14 @@ SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class ItemLine:
-    """What became of the evidence of an attempt, and until when its record is kept."""
+    """What became of the evidence and of the record of an attempt, and until when one is kept."""
 
     attempt_id: UUID
     created_at: datetime
     outcome: str
     erased_at: datetime | None
     record_until: datetime
+    is_record_erased: bool
 
 
 def erasures_to_do() -> QuerySet[SubjectErasure]:
@@ -60,6 +61,11 @@ def outcomes_of(row: SubjectErasure) -> Mapping[str, int]:
 def item_lines(row: SubjectErasure) -> list[ItemLine]:
     """Return what came of each attempt of a finished request, oldest first."""
     rules = rules_in_force()
+    erased = set(
+        RecordErasure.objects.filter(attempt__in=row.items.values("attempt")).values_list(
+            "pk", flat=True
+        )
+    )
     items = row.items.select_related("attempt", "evidence_erasure").only(
         "outcome", "attempt__created_at", "attempt__region", "evidence_erasure__decided_at"
     )
@@ -71,6 +77,7 @@ def item_lines(row: SubjectErasure) -> list[ItemLine]:
             erased_at=each.evidence_erasure.decided_at if each.evidence_erasure else None,
             record_until=each.attempt.created_at
             + timedelta(days=rules.record(each.attempt.region).days),
+            is_record_erased=each.attempt_id in erased,
         )
         for each in items.order_by("attempt__created_at", "attempt_id")
     ]

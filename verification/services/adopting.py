@@ -65,7 +65,7 @@ def _entries(dossier: Dossier, record: Record, keyring: Keyring) -> Iterator[byt
     settled_at = record.settled_at or record.sent_at or record.created_at
     is_overwritten = is_late and record.state == State.ANSWERED
     yield settled_entry(
-        key=record.commitment_key,
+        key=record.key,
         at=settled_at,
         attempt=record.id,
         send_no=record.send_no,
@@ -77,7 +77,7 @@ def _entries(dossier: Dossier, record: Record, keyring: Keyring) -> Iterator[byt
     told = {settled_at, record.reconciled_at}
     for at in sorted({each.created_at for each in dossier.evidence} - told):
         yield kept_entry(
-            key=record.commitment_key,
+            key=record.key,
             at=at,
             attempt=record.id,
             added=_added(dossier, at, keyring),
@@ -88,7 +88,7 @@ def _entries(dossier: Dossier, record: Record, keyring: Keyring) -> Iterator[byt
 
 def _accepted(record: Record) -> bytes:
     return accepted_entry(
-        key=record.commitment_key,
+        key=record.key,
         at=record.created_at,
         attempt=record.id,
         client=record.client,
@@ -104,7 +104,7 @@ def _reconciled(dossier: Dossier, record: Record, keyring: Keyring) -> bytes:
     at = record.reconciled_at or ""
     is_closed = record.state == State.CLOSED
     return reconciled_entry(
-        key=record.commitment_key,
+        key=record.key,
         at=at,
         attempt=record.id,
         state=record.state,

@@ -41,6 +41,14 @@ OTHERS = SQL("""
         LEFT JOIN verification_attempt AS a ON a.id = e.attempt_id AND {period}
     WHERE e.index >= {first} AND e.index < {size} AND a.id IS NULL ORDER BY e.index
 """)
+ERASED_LATER = SQL("""
+    SELECT EXISTS (
+        SELECT FROM verification_record_erasure AS r
+        JOIN verification_attempt AS a ON a.id = r.attempt_id AND {period}
+        WHERE NOT EXISTS (
+            SELECT FROM verification_ledger_entry AS e
+            WHERE e.attempt_id = r.attempt_id AND e.kind = 'record.erased' AND e.index < {size}))
+""")
 OPENED = ("biz_no", "subject", "request_id")
 """Columns that are committed to on their own."""
 DECIDED = frozenset({"decision", "review_state", "reason_code", "decided_at"})
@@ -113,6 +121,11 @@ def bundle_parts(
     period, size = scope.period(), Literal(scope.checkpoint.size)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(as_of_reading(query))
+        cursor.execute(ERASED_LATER.format(period=period, size=size))
+        if cursor.fetchone() == (True,):
+            raise UnprovableExportError(
+                _("Texts of records were erased after that moment: ask for a later one.")
+            )
         openings = rows_of(found, [("opening", _opening(form))], scope.checkpoint)
         others = OTHERS.format(period=period, size=size, first=Literal(scope.first))
         statements = (
@@ -137,6 +150,7 @@ def _opening(form: FileForm) -> str:
             values.append(f"'{group}', {group_sql([f'a.{each}' for each in names])}")
     if wanted & DECIDED:
         values.append(f"'doubt', {DOUBT}")
-    return f"""json_strip_nulls(json_build_object('id', a.id,
-        'key', encode(a.commitment_key, 'hex'),
-        'values', json_build_object({", ".join(values)})))::text"""
+    return f"""(CASE WHEN a.commitment_key IS NULL THEN json_build_object('id', a.id)
+        ELSE json_strip_nulls(json_build_object('id', a.id,
+            'key', encode(a.commitment_key, 'hex'),
+            'values', json_build_object({", ".join(values)}))) END)::text"""

@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from uuid import UUID
 
+from django.utils.translation import gettext_noop as _
+
 from verification.faceid.contract import COMPARISON_NAMES, THRESHOLD_NAMES
 from verification.ledger.canonical import MAX_BYTES, Json, canonical, parse
 from verification.ledger.commitment import Committer
 from verification.ledger.errors import CanonicalError
 from verification.models import erasure, reveal
-from verification.models.attempt import threshold_column
+from verification.models.attempt import VerificationAttempt, threshold_column
 from verification.models.fields import jsonb_text, plain_text
+from verification.services.errors import RecordErasedError
 
 RESULT = (
     "http_status",
@@ -73,6 +76,13 @@ KIND = re.compile(r"[a-z_.]{1,40}")
 
 Texts = Mapping[str, str | None]
 """What is committed to, by the commitment's name; None where the record holds nothing."""
+
+
+def key_of(attempt: VerificationAttempt) -> bytes:
+    """Return the key of an attempt's commitments; RecordErasedError once its texts are erased."""
+    if attempt.commitment_key is None:
+        raise RecordErasedError(_("The texts of this record were erased. No more is recorded."))
+    return bytes(attempt.commitment_key)
 
 
 @dataclass(frozen=True, slots=True)

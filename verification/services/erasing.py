@@ -22,7 +22,7 @@ from verification.models.erasure import (
     Decision,
     LegalBasis,
 )
-from verification.services.entries import commitments, utc_text
+from verification.services.entries import commitments, key_of, utc_text
 from verification.services.errors import (
     ErasureDecidedError,
     ErasurePendingError,
@@ -212,7 +212,7 @@ def _erased_entry(row: Erasure, by: str, at: str) -> bytes:
 
 
 def _reason(row: Erasure) -> dict[str, Json]:
-    return commitments(bytes(row.attempt.commitment_key), {"reason": row.reason})
+    return commitments(key_of(row.attempt), {"reason": row.reason})
 
 
 def _destroyed(attempt_id: UUID) -> list[Json]:

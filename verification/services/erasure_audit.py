@@ -58,12 +58,16 @@ def _entry(
     expected = _expected(kind, row, record)
     if is_other(said, expected):
         yield FaultCode.ERASURE, "the request that stands behind differs"
-    elif kind != ERASURE_REFUSED and said.get("commitments") != commitments(
-        record.commitment_key, {"reason": row.reason}
-    ):
+    elif _is_other_reason(kind, said, row, record):
         yield FaultCode.ERASURE, "the reason of the request differs"
     elif kind == ERASED and dossier.keys and dossier.keys[0].erased_at != row.decided_at:
         yield FaultCode.ERASURE, "the key was not destroyed then"
+
+
+def _is_other_reason(kind: str, said: Mapping[str, Json], row: ErasureRow, record: Record) -> bool:
+    if kind == ERASURE_REFUSED or record.commitment_key is None:
+        return False
+    return said.get("commitments") != commitments(record.commitment_key, {"reason": row.reason})
 
 
 def _expected(kind: str, row: ErasureRow, record: Record) -> Mapping[str, str | None]:

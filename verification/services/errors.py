@@ -14,6 +14,7 @@ ServiceError
 |-- BadReasonError              a reason that would tell nobody why
 |-- UnknownEvidenceError        there is no such item of evidence
 |-- EvidenceErasedError         its key was destroyed on purpose
+|-- RecordErasedError           the texts of the record are erased: nothing more is recorded
 |-- EvidenceBrokenError         it does not open, though nobody erased it
 |-- RevealLimitError            this person saw as much as an hour allows
 |-- UnknownErasureError         there is no such request
@@ -187,6 +188,12 @@ class EvidenceErasedError(ServiceError):
     def __init__(self, sentence: str, *, erased_at: datetime) -> None:
         super().__init__(sentence, {"at": erased_at})
         self.erased_at = erased_at
+
+
+class RecordErasedError(ServiceError):
+    """The texts of a record are erased, and with them the key by which more could be recorded."""
+
+    code = "record_erased"
 
 
 class EvidenceBrokenError(ServiceError):

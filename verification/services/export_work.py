@@ -17,10 +17,10 @@ from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Subquery
 from django.utils.translation import gettext_noop as _
 
-from verification.models import ExportJob, LedgerCheckpoint
+from verification.models import ExportJob, LedgerCheckpoint, RecordErasure
 from verification.models.export_job import OPEN, JobState, Problem
 from verification.selectors.as_of import repeatable_checkpoint
 from verification.selectors.export_form import GZIP_WINDOW, Blocks, FileForm, Layout
@@ -113,8 +113,11 @@ def _problem_of(error: Exception, job: ExportJob, runtime: Runtime) -> Problem |
 
 def expire_exports(*, runtime: Runtime, folder: ExportFolder) -> int:
     """Remove files whose time is over, or that no job needs; return how many were removed."""
-    over = ExportJob.objects.filter(state=JobState.DONE, expires_at__lte=runtime.now())
-    over.update(state=JobState.EXPIRED)
+    over = Q(expires_at__lte=runtime.now())
+    erased = RecordErasure.objects.order_by("-erased_at").values("erased_at")[:1]
+    # Any file that was asked for before may tell of a person whose record is erased.
+    over |= Q(asked_at__lte=Subquery(erased))
+    ExportJob.objects.filter(over, state=JobState.DONE).update(state=JobState.EXPIRED)
     return folder.keep_only(kept_exports())
 
 

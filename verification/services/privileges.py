@@ -15,7 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Model
 
 from verification.models import VerificationAttempt
-from verification.models.attempt import FIXED_COLUMNS
+from verification.models.attempt import ERASED_COLUMNS, FIXED_COLUMNS
 
 Columns = tuple[str, ...] | None
 Privileges = Mapping[str, Columns]
@@ -34,6 +34,7 @@ ATTEMPT_STEPS = tuple(
     for field in VerificationAttempt._meta.concrete_fields  # noqa: SLF001 - Django's documented API
     if field.column and field.column not in FIXED_COLUMNS
 )
+ERASED_ONLY = tuple(each for each in ERASED_COLUMNS if each not in ATTEMPT_STEPS)
 
 REVIEW_STEPS = (
     "needs_second", "state", "round", "priority", "due_at", "assignee_id", "snoozed_until",
@@ -121,9 +122,14 @@ OWN: Mapping[Kind, Mapping[str, Privileges]] = MappingProxyType(
             "verification_login_minute": {"INSERT": None, "UPDATE": ("refused",)},
         },
         Kind.WORKER: {
-            "verification_attempt": {"UPDATE": ATTEMPT_STEPS},
+            # Texts whose time is over: the guards let nothing else pass.
+            "verification_attempt": {"UPDATE": (*ATTEMPT_STEPS, *ERASED_ONLY)},
+            "verification_session": {"UPDATE": ("biz_no", "subject", "options", "request_id")},
+            "verification_past": {"INSERT": None, "UPDATE": ("said",)},
+            "verification_review_step": {"UPDATE": ("note",)},
+            "verification_record_erasure": INSERT,
+            "verification_saved_filter": {"DELETE": None},
             "verification_evidence": INSERT,
-            "verification_past": INSERT,
             "verification_evidence_key": {
                 "INSERT": None,
                 "UPDATE": ("kek_id", "sealed", "erased_at"),

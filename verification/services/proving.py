@@ -139,7 +139,8 @@ def _values(said: Mapping[str, Json], dossier: Dossier, hidden: frozenset[str]) 
     """
     record = dossier.record
     commitments = said.get("commitments")
-    if record is None or not isinstance(commitments, dict):
+    key = record.commitment_key if record else None
+    if key is None or not isinstance(commitments, dict):
         return {}
     texts = _texts(said, dossier)
     return {
@@ -147,7 +148,7 @@ def _values(said: Mapping[str, Json], dossier: Dossier, hidden: frozenset[str]) 
         for name, text in texts.items()
         if text is not None
         and name not in hidden
-        and opens(record.commitment_key, name, text.encode(), _digest(commitments.get(name)))
+        and opens(key, name, text.encode(), _digest(commitments.get(name)))
     }
 
 

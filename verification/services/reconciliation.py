@@ -13,7 +13,7 @@ from verification.lifecycle import State
 from verification.models import Evidence, Review, VerificationAttempt
 from verification.models.evidence import LATE_ANSWER, RAW_ANSWER
 from verification.models.review import ReviewState
-from verification.services.entries import NOTHING, Added, Texts, reconciled_entry, utc_text
+from verification.services.entries import NOTHING, Added, Texts, key_of, reconciled_entry, utc_text
 from verification.services.errors import NotInDoubtError
 from verification.services.judging import (
     basis_now,
@@ -80,7 +80,7 @@ def _stage(
     attempt: VerificationAttempt, state: State, now: datetime, texts: Texts, added: Added = NOTHING
 ) -> None:
     entry = reconciled_entry(
-        key=bytes(attempt.commitment_key),
+        key=key_of(attempt),
         at=utc_text(now),
         attempt=str(attempt.pk),
         state=state.value,

@@ -29,6 +29,7 @@ from verification.services.entries import (
     reconciled_entry,
     settled_entry,
 )
+from verification.services.erased_text_audit import erased_texts_found
 from verification.services.erasure_audit import erasures_found, is_other
 from verification.services.faults import Fault, FaultCode
 from verification.services.record_streams import (
@@ -113,7 +114,7 @@ class _Check:
             yield self._fault(FaultCode.ORDER, "it does not begin with its acceptance", first)
             return
         expected = accepted_entry(
-            key=record.commitment_key,
+            key=record.fold_key,
             at=record.created_at,
             attempt=record.id,
             client=record.client,
@@ -123,7 +124,7 @@ class _Check:
             packet_size_bytes=record.packet_size_bytes,
             texts=record.acceptance_texts(),
         )
-        if expected != first.raw:
+        if not record.tells(expected, first.raw):
             yield self._differs(expected, first)
 
     def _settlements(self, record: Record) -> Iterator[Fault]:
@@ -148,7 +149,7 @@ class _Check:
         at = _at(entry) if record.state == State.NOT_SENT else record.settled_at or ""
         state = State.IN_DOUBT.value if record.state == State.CLOSED else record.state
         expected = settled_entry(
-            key=record.commitment_key,
+            key=record.fold_key,
             at=at,
             attempt=record.id,
             send_no=record.send_no,
@@ -158,7 +159,7 @@ class _Check:
             added=self._added(at),
             known=self._known(entry, at),
         )
-        if expected != entry.raw:
+        if not record.tells(expected, entry.raw):
             yield self._differs(expected, entry)
 
     def _past(
@@ -192,8 +193,9 @@ class _Check:
         """Hold what is never overwritten, the evidence that came with an entry and its key."""
         at = _at(entry)
         added = self._added(at)
-        made = {**commitments(record.commitment_key, added.texts()), **self._known(entry, at)}
-        differing = _differing(said.get("commitments"), made)
+        made = {**commitments(record.fold_key, added.texts()), **self._known(entry, at)}
+        is_told = record.commitment_key is not None
+        differing = _differing(said.get("commitments"), made) if is_told else []
         names = [name for name in differing if name in {"evidence", "evidence_key"}]
         if said.get("evidence") != json.loads(added.listed()) and "evidence" not in names:
             names.append("evidence")
@@ -208,7 +210,7 @@ class _Check:
             {"closing_reason": record.closing_reason} if is_closed else record.settlement_texts()
         )
         expected = reconciled_entry(
-            key=record.commitment_key,
+            key=record.fold_key,
             at=at,
             attempt=record.id,
             state=record.state,
@@ -216,7 +218,7 @@ class _Check:
             added=self._added(at),
             known=self._known(entry, at),
         )
-        if expected != entry.raw:
+        if not record.tells(expected, entry.raw):
             yield self._differs(expected, entry)
 
     def _added(self, at: str) -> Added:
@@ -261,13 +263,13 @@ class _Check:
     def _kept(self, record: Record, entry: EntryRow) -> Iterator[Fault]:
         at = _at(entry)
         expected = kept_entry(
-            key=record.commitment_key,
+            key=record.fold_key,
             at=at,
             attempt=record.id,
             added=self._added(at),
             known=self._known(entry, at),
         )
-        if expected != entry.raw:
+        if not record.tells(expected, entry.raw):
             yield self._differs(expected, entry)
 
     def _reveal(
@@ -291,6 +293,8 @@ class _Check:
         if len(self._dossier.reveals) != kinds.count(REVEALED):
             yield self._fault(FaultCode.REVEAL, "reveals and their entries differ in number")
         for code, sentence, entry in erasures_found(self._dossier, record):
+            yield self._fault(code, sentence, entry)
+        for code, sentence, entry in erased_texts_found(self._dossier, record):
             yield self._fault(code, sentence, entry)
         for code, sentence, entry in reviews_found(self._dossier, record):
             yield self._fault(code, sentence, entry)
@@ -374,9 +378,11 @@ def _told(record: Record, row: RevealRow) -> Mapping[str, str]:
 
 
 def _opens(record: Record, said: Mapping[str, Json], name: str, text: str) -> bool:
+    if record.commitment_key is None:
+        return True
     made = said.get("commitments")
     commitment = made.get(name) if isinstance(made, dict) else None
-    return commitment == commitments(record.commitment_key, {name: text})[name]
+    return commitment == commitments(record.fold_key, {name: text})[name]
 
 
 def _differing(said: Json, is_now: Json) -> list[str]:

@@ -4,7 +4,7 @@ Everything comes as PostgreSQL writes it, ready to be built into entries again. 
 read side by side, each ordered by the attempt's id, so that memory does not grow with the log.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -13,7 +13,9 @@ from typing import Any, Literal, NamedTuple
 import psycopg
 from django.db import connection, transaction
 
-from verification.ledger.errors import CanonicalError
+from verification.ledger.canonical import Json, parse
+from verification.ledger.commitment import KEY_BYTES
+from verification.ledger.errors import CanonicalError, LedgerError
 from verification.services.entries import GROUPS, read_labels
 
 FETCH = 2000
@@ -56,7 +58,7 @@ class Record(NamedTuple):
     region: str
     packet_sha256: str
     packet_size_bytes: int
-    commitment_key: bytes
+    commitment_key: bytes | None
     biz_no: str | None
     subject: str | None
     idempotency_key: str | None
@@ -68,6 +70,24 @@ class Record(NamedTuple):
     risk: str | None
     judgement: str | None
     verdict: str | None
+
+    @property
+    def key(self) -> bytes:
+        """The key of its commitments; LedgerError where it is gone."""
+        if self.commitment_key is None:
+            raise LedgerError("the key of its commitments is gone")
+        return self.commitment_key
+
+    @property
+    def fold_key(self) -> bytes:
+        """The key, or one that stands in for it: what it makes is held by `tells` only."""
+        return self.commitment_key or bytes(KEY_BYTES)
+
+    def tells(self, expected: bytes, entry: bytes) -> bool:
+        """Return whether an entry is what the row folds to; of an erased one, as far as it can."""
+        if self.commitment_key is not None:
+            return expected == entry
+        return _in_the_clear(expected) == _in_the_clear(entry)
 
     def acceptance_texts(self) -> dict[str, str | None]:
         """Return what the entry of its acceptance commits to."""
@@ -87,6 +107,15 @@ class Record(NamedTuple):
             "risk": self.risk,
             "judgement": self.judgement,
         }
+
+
+def _in_the_clear(raw: bytes) -> Mapping[str, Json]:
+    """Return what an entry says without a key; nothing for what is no entry."""
+    try:
+        said = parse(raw)
+    except CanonicalError:
+        return {}
+    return {name: each for name, each in said.items() if name != "commitments"}
 
 
 class EntryRow(NamedTuple):
@@ -158,6 +187,20 @@ class ExpiryRow(NamedTuple):
     run: str
     rule: str
     expired_at: str
+    is_approved: bool
+    is_due: bool
+
+
+class RecordErasureRow(NamedTuple):
+    """That the texts of an attempt were erased: for which request, by which rule.
+
+    `is_approved`: two people agreed on the request; `is_due`: the rule had run out by then.
+    """
+
+    attempt: str
+    request: str
+    rule: str
+    erased_at: str
     is_approved: bool
     is_due: bool
 
@@ -257,6 +300,19 @@ EXPIRIES = f"""
     {{where}} ORDER BY row.attempt_id
 """  # noqa: S608 - our own columns
 
+RECORD_ERASURES = f"""
+    SELECT row.attempt_id::text, row.request_id::text, row.rule_id::text,
+        {utc_sql("row.erased_at")}, coalesce(request.decided_by_id <> request.requested_by_id
+            AND request.decision = 'approved', false),
+        coalesce(a.created_at + rule.days * interval '24 hours' <= row.erased_at
+            AND rule.what = 'record', false)
+    FROM verification_record_erasure AS row
+    LEFT JOIN verification_subject_erasure AS request ON request.id = row.request_id
+    LEFT JOIN verification_retention_rule AS rule ON rule.id = row.rule_id
+    LEFT JOIN verification_attempt AS a ON a.id = row.attempt_id
+    {{where}} ORDER BY row.attempt_id
+"""  # noqa: S608 - our own columns
+
 RANKS = "ARRAY['urgent', 'high', 'normal']"
 """Priorities as a policy names them; their places are the numbers of the rows."""
 
@@ -304,6 +360,7 @@ class Dossier:
     reveals: list[RevealRow] = field(default_factory=list)
     erasures: list[ErasureRow] = field(default_factory=list)
     expiries: list[ExpiryRow] = field(default_factory=list)
+    erased: list[RecordErasureRow] = field(default_factory=list)
     reviews: list[ReviewRow] = field(default_factory=list)
     steps: list[StepRow] = field(default_factory=list)
 
@@ -346,6 +403,7 @@ def _streams(reader: "_Reader") -> "list[_Stream]":
         _Stream(reader.rows(RevealRow, REVEALS, by_attempt)),
         _Stream(reader.rows(ErasureRow, ERASURES, by_attempt)),
         _Stream(reader.rows(ExpiryRow, EXPIRIES, by_attempt)),
+        _Stream(reader.rows(RecordErasureRow, RECORD_ERASURES, by_attempt)),
         _Stream(reader.rows(ReviewRow, REVIEWS, by_attempt)),
         _Stream(reader.rows(StepRow, STEPS, "row.review_id" if reader.attempt else None)),
     ]

@@ -18,7 +18,7 @@ from verification.ledger.canonical import canonical
 from verification.models import Evidence, Reveal
 from verification.models.evidence import LATE_ANSWER, RAW_ANSWER, VIDEO_KEY
 from verification.models.reveal import REVEAL_REFUSED, REVEALED, Purpose
-from verification.services.entries import commitments, utc_text
+from verification.services.entries import commitments, key_of, utc_text
 from verification.services.errors import (
     EvidenceBrokenError,
     EvidenceErasedError,
@@ -117,7 +117,7 @@ def _record(request: _Request, runtime: Runtime) -> int | None:
         reason=request.reason,
         revealed_at=now,
     )
-    stage([_entry(row, bytes(evidence.attempt.commitment_key))])
+    stage([_entry(row, key_of(evidence.attempt))])
     return None
 
 

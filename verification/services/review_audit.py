@@ -90,7 +90,7 @@ def _entries(dossier: Dossier, record: Record) -> Iterator[Found]:
         entry = told.pop(row.step, None)
         if entry is None:
             yield FaultCode.REVIEW, f"a step ({row.kind}) is in no entry", None
-        elif entry.raw != _expected(row, record):
+        elif not record.tells(_expected(row, record), entry.raw):
             yield FaultCode.REVIEW, f"a step ({row.kind}) is not what was written", entry
     for entry in told.values():
         yield FaultCode.REVIEW, "the row of a step is missing", entry
@@ -98,7 +98,7 @@ def _entries(dossier: Dossier, record: Record) -> Iterator[Found]:
 
 def _expected(row: StepRow, record: Record) -> bytes:
     return review_entry(
-        key=record.commitment_key,
+        key=record.fold_key,
         at=row.at,
         attempt=row.attempt,
         step=row.step,

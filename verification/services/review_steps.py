@@ -12,7 +12,7 @@ from verification.models import Review, ReviewStep
 from verification.models.review import ReviewState, StepKind
 from verification.policy.terms import Decision
 from verification.selectors.reviews import standings_of
-from verification.services.entries import review_entry, utc_text
+from verification.services.entries import key_of, review_entry, utc_text
 from verification.services.errors import (
     BadReasonError,
     ReviewStateError,
@@ -102,7 +102,7 @@ def take_step(
         priority=priority,
         until=until,
     )
-    stage([_entry(step, bytes(review.attempt.commitment_key))])
+    stage([_entry(step, key_of(review.attempt))])
     return step
 
 

@@ -46,6 +46,7 @@ def _certificates(lines: list[ItemLine], runtime: Runtime) -> Iterator[tuple[str
 def _letter(row: SubjectErasure, lines: list[ItemLine], language: str) -> bytes:
     assert row.finished_at is not None  # noqa: S101 - narrows the type: it was carried out
     by_outcome = {each: [line for line in lines if line.outcome == each] for each in ItemOutcome}
+    kept = [line for line in lines if not line.is_record_erased]
     said = {
         "request": row.pk,
         "requested": _day(row.requested_at),
@@ -54,9 +55,10 @@ def _letter(row: SubjectErasure, lines: list[ItemLine], language: str) -> bytes:
         "held": by_outcome[ItemOutcome.HELD],
         "gone": by_outcome[ItemOutcome.GONE],
         "nothing": by_outcome[ItemOutcome.NOTHING],
-        "over": [line for line in lines if line.record_until <= row.finished_at],
+        "forgotten": [line for line in lines if line.is_record_erased],
+        "over": [line for line in kept if line.record_until <= row.finished_at],
         "lines": [(_day(line.created_at), line, _day(line.record_until)) for line in lines],
-        "last": _day(max(line.record_until for line in lines)),
+        "last": _day(max((line.record_until for line in kept), default=None)),
     }
     with translation.override(language):
         return render_to_string(LETTER, said).encode()

@@ -1,4 +1,7 @@
-"""Destroy the keys of all evidence of a person: one person asks, another decides, the worker does.
+"""Erase what is held about a person: one person asks, another decides, the worker does.
+
+Of each attempt the key of its evidence is destroyed; of those whose records need not be kept any
+longer the texts are erased as well: `record_erasing`.
 
 The attempts are fixed when it is asked. The worker takes one after the other, each in a
 transaction of its own: killed anywhere, it goes on with the next one. What is under legal hold
@@ -49,6 +52,7 @@ from verification.services.errors import (
 )
 from verification.services.policy_entries import text_sha256
 from verification.services.reasons import check_permission, read_reason
+from verification.services.record_erasing import erase_record
 from verification.services.retention_lock import share_destructions
 from verification.services.runtime import Runtime
 from verification.services.staging import stage
@@ -170,6 +174,8 @@ def _do(row: SubjectErasure, attempt_id: UUID, *, is_held: bool, runtime: Runtim
     outcome = _standing(attempt_id, is_held=is_held)
     if outcome is None:
         erased = erase_for_person(attempt_id=attempt_id, request=row, at=at)
+    if not is_held:
+        erase_record(attempt_id=attempt_id, request=row, at=at)
     _write(item, outcome or ItemOutcome.ERASED, erased, runtime)
 
 

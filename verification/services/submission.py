@@ -50,7 +50,7 @@ INTEND = """
             %(now)s - max((document::json->'failures'->>'hours')::int) * interval '1 hour' AS since
         FROM verification_review_policy WHERE state = 'active'
     ) AS policy
-    WHERE a.id = %(id)s AND a.state = ANY(%(sendable)s)
+    WHERE a.id = %(id)s AND a.state = ANY(%(sendable)s) AND a.commitment_key IS NOT NULL
     RETURNING a.send_no, a.commitment_key, policy.version, policy.document,
         {subject}, {biz_no}
 """.format(  # noqa: S608 - our own constants

@@ -31,6 +31,7 @@ from verification.models import (
     LegalHold,
     PastRow,
     Price,
+    RecordErasure,
     RetentionRule,
     RetentionRun,
     Reveal,
@@ -156,6 +157,10 @@ def furnished(db: None, runtime: Runtime) -> None:
     step(judged, "noted", asking, "approved")
     with unguarded("verification_past"):
         PastRow.objects.create(attempt_id=judged.pk, send_no=1, said={})
+    with unguarded("verification_record_erasure"):
+        record = RetentionRule.objects.get(what="record")
+        RecordErasure.objects.create(attempt=judged, request=request, rule=record, erased_at=NOON)
+        execute("SET CONSTRAINTS ALL IMMEDIATE")
     tend_log(runtime=runtime)
     LedgerCosignature.objects.create(
         checkpoint=LedgerCheckpoint.objects.get(), witness="w", line="x", cosigned_at=NOON

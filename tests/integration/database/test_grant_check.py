@@ -36,7 +36,7 @@ def test_the_grants_are_exact_and_granting_again_changes_nothing(roles: Roles) -
     "given",
     [
         "GRANT ALL ON verification_ledger_entry TO {role}",
-        "GRANT UPDATE (biz_no) ON verification_attempt TO {role}",
+        "GRANT UPDATE (region) ON verification_attempt TO {role}",
         "GRANT DELETE ON verification_session TO PUBLIC",
         "GRANT TRUNCATE ON procrastinate_jobs TO {role} WITH GRANT OPTION",
         "GRANT ALL ON SEQUENCE verification_ledger_stage_no_seq TO {role}",

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from tests.integration.erasing.erasures import REASON, ask, erase
 from tests.integration.ledger.lives import Lives, ahead, attempt, drain, seal
 from verification.ledger.canonical import Json, canonical
+from verification.services.entries import key_of
 from verification.services.erasure_certificate import erasure_certificate
 from verification.services.errors import NothingToEraseError, NotSealedError
 from verification.services.runtime import Runtime
@@ -34,7 +35,7 @@ def test_a_certificate_names_what_is_gone_and_its_proof_holds(
     [proved] = document["attempts"]
     assert (proved["key"], len(proved["entries"])) == (None, 2)
     stored = attempt(attempt_id)
-    for secret in ("LOAN-77", stored.subject, REASON, bytes(stored.commitment_key).hex()):
+    for secret in ("LOAN-77", stored.subject, REASON, key_of(stored).hex()):
         assert str(secret) not in certificate
     _check("{\n" + proof, runtime, tmp_path)
 

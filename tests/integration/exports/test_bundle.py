@@ -555,4 +555,4 @@ def test_members_of_groups_are_read_as_they_stand() -> None:
     with pytest.raises(ValueError, match="not the list"):
         verify_rows.members_of("[1]", "xy")
     with pytest.raises(ValueError, match="opening"):
-        verify_rows.Opening(b'{"id": "x"}')
+        verify_rows.Opening(b'{"id": "x", "values": {}}')

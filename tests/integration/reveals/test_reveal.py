@@ -30,6 +30,7 @@ from verification.models import (
 from verification.models.evidence import RAW_ANSWER
 from verification.models.reveal import REVEAL_REFUSED, REVEALED, Purpose
 from verification.selectors.access import access_events
+from verification.services.entries import key_of
 from verification.services.errors import (
     BadReasonError,
     EvidenceBrokenError,
@@ -99,7 +100,7 @@ def test_a_reveal_shows_the_plaintext_and_leaves_row_and_entry(
         "evidence", "item", "kind", "purpose", "reveal",
     }  # fmt: skip
     assert (entry["by"], entry["item"], entry["reveal"]) == ("olga", "image_best", str(row.pk))
-    key = bytes(VerificationAttempt.objects.get(pk=image.attempt_id).commitment_key)
+    key = key_of(VerificationAttempt.objects.get(pk=image.attempt_id))
     commitment = bytes.fromhex(entry["commitments"]["reason"])
     assert opens(key, "reason", REASON.encode(), commitment)
     seal(runtime)

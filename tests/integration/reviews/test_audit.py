@@ -17,7 +17,7 @@ from verification.lifecycle import State
 from verification.models import ApiClient, Review, ReviewStep, StagedEntry, VerificationAttempt
 from verification.policy.terms import Decision, Priority
 from verification.services import review_queue, reviews
-from verification.services.entries import review_entry, utc_text
+from verification.services.entries import key_of, review_entry, utc_text
 from verification.services.reconciliation import reconcile
 from verification.services.record_audit import check_attempt
 from verification.services.runtime import Runtime
@@ -175,7 +175,7 @@ def test_a_forged_decision_with_a_forged_entry_still_lacks_the_second_person(
         id="01941f29-a3fa-7aab-8323-8922bcc25a6f", review_id=attempt_id, round=1, kind="decided",
         by=boss, by_name="boss", at=at, decision="approved", reason_code="same_person",
     )  # fmt: skip
-    stage([_entry(step, bytes(attempt.commitment_key))])
+    stage([_entry(step, key_of(attempt))])
     sql(
         f"{ROW} state = 'decided', decision = 'approved', reason_code = 'same_person',"
         " needs_second = false, decided_by_id = %s, decided_at = %s",
@@ -207,7 +207,7 @@ def test_glass_that_was_looked_at_by_who_broke_it_is_found(
             id=uuid7(runtime.now()), review_id=attempt_id, round=1, kind="glass_reviewed",
             by=boss, by_name="boss", at=runtime.now(),
         )  # fmt: skip
-    stage([_entry(step, bytes(attempt.commitment_key))])
+    stage([_entry(step, key_of(attempt))])
     assert found(Review.objects.get(), runtime) == {"four_eyes"}
 
 

@@ -1,9 +1,9 @@
-"""Django's `flush` for tests that commit: the guards lifted while it runs, and quick after the first.
+"""Django's `flush` for tests that commit: the guards lifted while it runs, quick but for the first.
 
 The first time Django empties every table and makes its content types, permissions and groups anew;
-what is there then is copied into a schema beside, under
-other names, because a verification of the log finds tables that stand twice. From then on only what a test has changed is put
-back: most tests touch a few tables with a few rows, and the suite commits thousands of times.
+what is there then is copied into a schema beside, under other names, because a verification of
+the log finds tables that stand twice. From then on only what a test has changed is put back: most
+touch a few tables with a few rows, and the suite commits thousands of times.
 """
 
 from collections.abc import Iterator
@@ -42,10 +42,11 @@ DECLARE
     is_same boolean;
 BEGIN
     IF EXISTS (
-        SELECT FROM pg_tables AS t WHERE t.schemaname = 'public' AND NOT EXISTS (
-            SELECT FROM pg_tables AS p
-            WHERE p.schemaname = 'pristine' AND p.tablename = 'kept_' || t.tablename)
-        OR t.schemaname = 'public' AND pg_relation_size(format('public.%I', t.tablename)) > MOST_BYTES
+        SELECT FROM pg_tables AS t WHERE t.schemaname = 'public' AND (
+            pg_relation_size(format('public.%I', t.tablename)) > MOST_BYTES
+            OR NOT EXISTS (
+                SELECT FROM pg_tables AS p
+                WHERE p.schemaname = 'pristine' AND p.tablename = 'kept_' || t.tablename))
     ) THEN
         RETURN false;
     END IF;
