@@ -31,9 +31,11 @@ try:
         UNPROVEN,
         Fold,
         Leaves,
+        Needed,
         Opening,
         Tree,
         cells_of,
+        groups_of,
         read_entry,
     )  # fmt: skip
 except ImportError:  # as an auditor runs it: three files in a folder
@@ -44,9 +46,11 @@ except ImportError:  # as an auditor runs it: three files in a folder
         UNPROVEN,
         Fold,
         Leaves,
+        Needed,
         Opening,
         Tree,
         cells_of,
+        groups_of,
         read_entry,
     )  # fmt: skip
 
@@ -79,7 +83,9 @@ MANIFEST = {
     "first": is_count,
     "frontier": [proof.is_hash],
     "rows": is_count,
-    "columns": lambda value: isinstance(value, list) and value[:1] == ["id"],
+    "columns": lambda value: (
+        isinstance(value, list) and value[:1] == ["id"] and all(map(proof.is_text, value))
+    ),
     "query": {
         "client": lambda value: value is None or proof.is_uuid(value),
         "state": is_maybe_text,
@@ -143,6 +149,7 @@ class Asked:
     """What the file should hold: the public filters, the columns, and how clients are called."""
 
     columns: tuple[str, ...]
+    needed: Needed
     client: str | None
     state: str | None
     since: str
@@ -183,14 +190,14 @@ def check_row(fold: Fold, group: Group, asked: Asked) -> None:
     opening = Opening(group.opening or b"")
     proof.demand(opening.attempt == fold.accepted["attempt"], "its opening is another's")
     proof.demand(opening.is_erased == fold.is_erased, "nothing opens its values, or it should not")
-    expected = row | cells_of(fold, opening, row, asked.clients)
+    expected = row | cells_of(fold, opening, row, asked.clients, asked.needed)
     if group.row != [expected[name] for name in asked.columns]:
         name = next(name for name in asked.columns if row[name] != expected[name])
         pair = f"{proof.visible(row[name])!r}, but the log says {proof.visible(expected[name])!r}"
         raise proof.BrokenError(f"{name} is {pair}")
 
 
-def groups_of(part: Part) -> Iterator[Group]:
+def attempts_of(part: Part) -> Iterator[Group]:
     """Yield the attempts of a part one by one."""
     rows = csv.reader(io.StringIO(part.rows.decode(), newline=""), strict=True)
     openings = iter(part.openings)
@@ -208,7 +215,7 @@ def check_groups(part: Part, asked: Asked) -> tuple[tuple[int, int], Leaves]:
     BrokenError names the first that does not hold.
     """
     rows, erased, found = 0, 0, []
-    for group in groups_of(part):
+    for group in attempts_of(part):
         try:
             wanted, is_erased, leaves = check_group(group, asked)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -271,10 +278,10 @@ class Bundle:
         if not proof.fits(manifest, MANIFEST):
             raise ValueError(f"the manifest is not a {FORMAT}")
         self.manifest = manifest
-        query = manifest["query"]
+        query, columns = manifest["query"], tuple(manifest["columns"])
         self.asked = Asked(
-            tuple(manifest["columns"]), query["client"], query["state"],
-            query["since"] or "", query["until"] or "~", manifest["clients"],
+            columns, groups_of(columns), query["client"], query["state"], query["since"] or "",
+            query["until"] or "~", manifest["clients"],
         )  # fmt: skip
         frontier = [proof.unbase64(each) for each in manifest["frontier"]]
         self.tree = Tree(manifest["first"], manifest["size"], frontier)

@@ -64,6 +64,7 @@ INNER, OUTER = (bytes(each ^ pad for each in range(256)) for pad in (0x36, 0x5C)
 Entry = Mapping[str, Any]
 Cells = dict[str, str]
 Leaves = list[tuple[int, bytes]]
+Needed = tuple[tuple[str, ...], bool]
 
 
 class Tree:
@@ -207,10 +208,10 @@ def members_of(text: str, names: Sequence[str]) -> list[Any]:
 
 def cell_of(name: str, member: Any) -> str:
     """Return the cell of a group's member."""
-    if type(member) is str:
-        return guarded(member) if name in TEXTS else member
     if member is None:
         return ""
+    if type(member) is str:
+        return guarded(member) if name in TEXTS else member
     return " ".join(member) if type(member) is list else ("true" if member else "false")
 
 
@@ -262,11 +263,13 @@ def beginning(name: str) -> bytes:
     return b"verification commitment v1\n" + len(named).to_bytes(8) + named
 
 
-def cells_of(fold: Fold, opening: Opening, row: Cells, clients: Mapping[str, str]) -> Cells:
+def cells_of(
+    fold: Fold, opening: Opening, row: Cells, clients: Mapping[str, str], needed: Needed
+) -> Cells:
     """Return the row that follows from the log and what opens its commitments.
 
     Its columns are those of `row`, which is asked for the digests of the evidence only: they are
-    committed to as a whole. `clients` tells their names by their ids.
+    committed to as a whole. `clients` tells their names by their ids, `needed` is `groups_of`.
     """
     packet = fold.accepted["packet"]
     cells = {
@@ -288,7 +291,7 @@ def cells_of(fold: Fold, opening: Opening, row: Cells, clients: Mapping[str, str
             cells[name] = guarded(opening.open(name, fold.accepted) or "")
     if "request_id" in row:
         cells["request_id"] = guarded(opening.open("request_id", fold.result) or "")
-    groups, needs_judgement = groups_of(tuple(row))
+    groups, needs_judgement = needed
     for group in groups:
         cells |= group_cells(proof.GROUPS[group], opening.open(group, fold.result))
     if "evidence" in row:
@@ -308,8 +311,7 @@ def erased_cells(fold: Fold, opening: Opening, row: Cells) -> Cells:
     return cells
 
 
-@cache
-def groups_of(columns: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+def groups_of(columns: Sequence[str]) -> Needed:
     """Return the groups that columns are of, and whether one depends on what the policy said."""
     wanted = set(columns)
     needs_judgement = bool(wanted & {"decision", "review_state", "reason_code", "decided_at"})
@@ -325,7 +327,10 @@ def group_cells(names: tuple[str, ...], text: str | None) -> Mapping[str, str]:
     if text is None:
         return dict.fromkeys(names, "")
     members = members_of(text, names)
-    return {name: cell_of(name, each) for name, each in zip(names, members, strict=True)}
+    return {
+        name: each if type(each) is str and name not in TEXTS else cell_of(name, each)
+        for name, each in zip(names, members, strict=True)
+    }
 
 
 def evidence_cell(fold: Fold, opening: Opening, shown: str) -> str:

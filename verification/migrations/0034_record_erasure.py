@@ -16,6 +16,10 @@ class Migration(migrations.Migration):
             name='commitment_key',
             field=models.BinaryField(null=True),
         ),
+        migrations.AddIndex(
+            model_name='verificationsession',
+            index=models.Index(fields=['subject'], name='session_subject'),
+        ),
         migrations.CreateModel(
             name='RecordErasure',
             fields=[

@@ -42,6 +42,8 @@ class VerificationSession(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="session_created", fields=["created_at", "id"]),
             models.Index(name="session_biz_no", fields=["biz_no"]),
+            # What is held about a person.
+            models.Index(name="session_subject", fields=["subject"]),
         ]
 
     def __str__(self) -> str:

@@ -432,6 +432,13 @@ def test_a_period_begins_behind_a_heartbeat_that_shows_it(lives: Lives, tmp_path
         attacked = {**members, "manifest.json": json.dumps(manifest).encode()}
         code, report = checked(attacked, tmp_path / "bundle.zip")
         assert (code, "begin too late" in report) == (1, True), report
+    for columns in (["id", {}], ["state", "id"], {"id": "x"}):
+        attacked = {
+            **members,
+            "manifest.json": json.dumps({**manifest, "columns": columns}).encode(),
+        }
+        code, report = checked(attacked, tmp_path / "bundle.zip")
+        assert (code, "the manifest is not" in report) == (2, True), report
 
 
 @pytest.mark.parametrize(
