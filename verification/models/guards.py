@@ -28,7 +28,7 @@ KEPT = (
     "verification_expiry",
     "verification_record_erasure",
 )
-"""Tables whose rows are inserted and never touched again."""
+"""Tables whose rows are inserted and never touched again, but for texts whose time is over."""
 
 STEPPING = (
     "verification_attempt",
