@@ -149,7 +149,8 @@ ATTEMPT = four_eyes._changed(
     ),
 )
 
-# Of the attempt that it is for, or of one of the same person, whose texts go in this transaction.
+# Of the attempt that it is for, or of one of the same person, whose texts go in this transaction;
+# and no record that stays began with it.
 SESSION = f"""
 BEGIN
     IF TG_OP = 'DELETE' OR NOT {
@@ -176,6 +177,10 @@ BEGIN
             WHERE a.client_id = OLD.client_id AND a.commitment_key IS NOT NULL
                 AND (a.session_id = OLD.id OR a.subject = OLD.subject)
                 AND OLD.created_at + r.days * interval '24 hours' <= e.erased_at)
+        OR EXISTS (
+            SELECT FROM {{schema}}.verification_attempt AS a
+            WHERE a.session_id = OLD.id AND NOT EXISTS (
+                SELECT FROM {{schema}}.{TABLE} AS e WHERE e.attempt_id = a.id))
     THEN
         RAISE EXCEPTION '% on % is refused: its rows stay as they were written', TG_OP, TG_TABLE_NAME
             {REFUSE};

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote_plus
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import F, Func, Q, QuerySet, TextField, Value
+from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value
 
 from verification.ledger.canonical import canonical
 from verification.lifecycle import OPEN, State
@@ -76,13 +76,16 @@ def erased_entry(row: RecordErasure, sessions: Sequence[UUID]) -> bytes:
 
 
 def _empty_sessions(attempt: VerificationAttempt, before: datetime) -> list[UUID]:
-    """Empty the sessions that the attempt, or another of its subject, began with."""
+    """Empty the attempt's session, and those of its subject to which no other record belongs."""
     of_person = Q(subject=attempt.subject) if attempt.subject else Q()
     of_person |= Q(pk=attempt.session_id)
     sessions = VerificationSession.objects.filter(
         of_person, client_id=attempt.client_id, created_at__lte=before
     )
-    told = sessions.exclude(**EMPTY_SESSION).order_by("pk")
+    others = VerificationAttempt.objects.filter(
+        session_id=OuterRef("pk"), commitment_key__isnull=False
+    ).exclude(pk=attempt.pk)
+    told = sessions.exclude(**EMPTY_SESSION).exclude(Exists(others)).order_by("pk")
     found = list(told.select_for_update(of=("self",)).values_list("pk", flat=True))
     VerificationSession.objects.filter(pk__in=found).update(**EMPTY_SESSION)
     return found

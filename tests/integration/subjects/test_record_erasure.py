@@ -253,6 +253,29 @@ def test_a_hold_keeps_the_texts_until_it_is_lifted(old: Lives, people: Ours) -> 
     assert places(*CANARIES) == {}
 
 
+def test_another_record_that_is_held_keeps_its_session(old: Lives, people: Ours) -> None:
+    held, due = told(old), told(old, key=None)
+    sessions = {
+        each: VerificationSession.objects.filter(attempts=each, subject=WHO) for each in (held, due)
+    }
+    place_hold(
+        attempt_id=held, whole_subject=False, reason="the court has asked",
+        by=people.anna, runtime=people.runtime,
+    )  # fmt: skip
+    with unguarded("verification_record_erasure"):
+        record_alone(due, people.ask(), people.runtime)
+    alone = partial(
+        sessions[held].update, biz_no="", subject="", options={}, request_id=None
+    )  # a worker that was taken over
+    assert refusal(alone) == RESTRICT_VIOLATION
+    with unguarded("verification_record_erasure"):
+        RecordErasure.objects.all().delete()
+    people.decide(SubjectErasure.objects.get())
+    continue_subject_erasures(runtime=people.runtime)
+    assert sessions[held].exists()
+    assert not sessions[due].exists()
+
+
 def test_texts_go_when_the_evidence_had_gone_before(
     old: Lives, people: Ours, runtime: Runtime
 ) -> None:
