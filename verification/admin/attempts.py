@@ -207,8 +207,8 @@ def _record(attempt: VerificationAttempt) -> dict[str, Any]:
         "verify_tags": facts.opaque_members(attempt.verify_tags),
         "attributes": facts.opaque_members(attempt.visual_attributes),
         "unknown": facts.opaque_members(attempt.unknown_fields),
-        "request_facts": facts.request_facts(attempt),
-        "answer_facts": facts.answer_facts(attempt),
+        "request_facts": _left(attempt, facts.request_facts(attempt)),
+        "answer_facts": _left(attempt, facts.answer_facts(attempt)),
         "evidence": facts.evidence_items(attempt),
         "erased": _erased(attempt),
         "texts_erased": _texts_erased(attempt),
@@ -221,6 +221,13 @@ def _record(attempt: VerificationAttempt) -> dict[str, Any]:
 def _erased(attempt: VerificationAttempt) -> SafeString | None:
     key = getattr(attempt, "evidence_key", None)
     return moment(key.erased_at) if key and key.erased_at else None
+
+
+def _left(attempt: VerificationAttempt, found: list[facts.Fact]) -> list[facts.Fact]:
+    """Return the facts; of an erased record those that are there, because none was never given."""
+    if attempt.commitment_key is not None:
+        return found
+    return [each for each in found if each.value not in {text(None), code(None)}]
 
 
 def _texts_erased(attempt: VerificationAttempt) -> SafeString | None:

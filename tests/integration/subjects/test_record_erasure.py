@@ -454,6 +454,8 @@ def test_pages_say_so(old: Lives, people: Ours, client: Client) -> None:
     page = client.get(f"/admin/verification/verificationattempt/{attempt_id}/")
     assert page.status_code == HTTPStatus.OK
     assert b"The texts of this record were erased" in page.content
+    for untrue in (b"not given", b"No risk", b"no comparison", b"no device risk", b"contract does"):
+        assert untrue not in page.content, untrue
     checked_page = client.post(f"/admin/verification/verificationattempt/{attempt_id}/verify/")
     assert checked_page.status_code == HTTPStatus.OK
     request = client.get(f"/admin/verification/subjecterasure/{row.pk}/")
