@@ -82,10 +82,8 @@ def _empty_sessions(attempt: VerificationAttempt, before: datetime) -> list[UUID
     sessions = VerificationSession.objects.filter(
         of_person, client_id=attempt.client_id, created_at__lte=before
     )
-    others = VerificationAttempt.objects.filter(
-        session_id=OuterRef("pk"), commitment_key__isnull=False
-    ).exclude(pk=attempt.pk)
-    told = sessions.exclude(**EMPTY_SESSION).exclude(Exists(others)).order_by("pk")
+    staying = VerificationAttempt.objects.filter(session_id=OuterRef("pk"), erased_record=None)
+    told = sessions.exclude(**EMPTY_SESSION).exclude(Exists(staying)).order_by("pk")
     found = list(told.select_for_update(of=("self",)).values_list("pk", flat=True))
     VerificationSession.objects.filter(pk__in=found).update(**EMPTY_SESSION)
     return found
