@@ -15,7 +15,7 @@ from bench.site import Site, background
 ROWS, QUICK_ROWS = 10_000_000, 100_000
 TARGET_RATE, TARGET_FIRST_S, TARGET_MB, TARGET_P95 = 0.7, 1.0, 50.0, 1.2
 ROUNDS = 2
-PHASES, SUBMISSIONS = 4, 150
+PHASES, SUBMISSIONS = 8, 500
 READER = ["-m", "bench.export_reader"]
 
 

@@ -88,6 +88,7 @@ class Conf:
     database_role: str = "owner"
     export_dir: Path | None = None
     export_keep_days: int = 7
+    export_busy_bytes_per_s: int = 2_000_000
     export_places: Mapping[str, FolderConf | BucketConf] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -103,6 +104,7 @@ class Conf:
             "session_idle_s",
             "session_absolute_s",
             "export_keep_days",
+            "export_busy_bytes_per_s",
         ):
             if getattr(self, name) <= 0:
                 raise ImproperlyConfigured(f"VERIFICATION['{name.upper()}'] must be above zero")

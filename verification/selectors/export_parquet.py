@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_PER_GROUP = 50_000
+TABLE_BYTES = 262_144
 INSTANTS = frozenset({"created_at", "settled_at", "review_due_at", "decided_at"})
 FLAGS = frozenset({"billable", "is_attack"})
 INTEGERS = frozenset({"result_code", "time_used_ms", "packet_size_bytes", "policy_version"})
@@ -65,7 +66,7 @@ def write_parquet(
     plain = FileForm(columns, Layout.CSV, has_start=False)
     rows = 0
     with (
-        closing(attempts_file(which, form=plain, as_of=as_of)) as blocks,
+        closing(attempts_file(which, form=plain, as_of=as_of, block_bytes=TABLE_BYTES)) as blocks,
         pyarrow.parquet.ParquetWriter(target, schema, compression="zstd") as writer,
     ):
         for table in _tables(blocks, schema):

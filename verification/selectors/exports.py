@@ -22,9 +22,12 @@ from verification.models import LedgerCheckpoint
 from verification.selectors.as_of import CLOCKS, folded_rows, later_entries
 from verification.selectors.attempts import AttemptQuery, matching
 from verification.selectors.export_form import PLAIN_CSV, Blocks, FileForm, Layout, gzipped
+from verification.selectors.pace import Pace, new_pace
 from verification.selectors.record import AttemptFilter, whole_attempts
 
-BLOCK_BYTES = 262_144
+BLOCK_BYTES = 65_536
+"""Small, so that what is read slowly is read evenly."""
+
 READING = "SET TRANSACTION READ ONLY; SET LOCAL datestyle = 'ISO'"
 # What is staged is read first, in the same snapshot; the hash of what changed must fit into memory.
 AS_OF_READING = (
@@ -64,6 +67,7 @@ def attempts_file(
     form: FileForm = PLAIN_CSV,
     as_of: LedgerCheckpoint | None = None,
     block_bytes: int = BLOCK_BYTES,
+    pace: Pace | None = None,
 ) -> Blocks:
     """Return the attempts of a query, oldest first, in blocks of about `block_bytes`.
 
@@ -74,8 +78,9 @@ def attempts_file(
     (OperationalError) and not in mid-stream. This thread's connection is taken, in a read-only
     transaction, until the iterator ends or is closed: nothing else may use it meanwhile. All
     lines come from one snapshot. Memory does not grow with the attempts. Repeating is safe.
+    `pace` is the site's if None is given.
     """
-    lines = _lines(query, form, as_of, block_bytes)
+    lines = _lines(query, form, as_of, block_bytes, pace)
     blocks = gzipped(lines) if form.is_gzipped else lines
     next(lines)  # up to the running statement
     if form.is_gzipped:
@@ -88,6 +93,7 @@ def _lines(
     form: FileForm,
     as_of: LedgerCheckpoint | None,
     block_bytes: int,
+    pace: Pace | None,
 ) -> Blocks:
     """Yield nothing as soon as the statement runs, then the file."""
     found = found_of(query)
@@ -97,7 +103,7 @@ def _lines(
         return 0
     reading = as_of_reading(query) if as_of else READING
     with closing(
-        copy_blocks(lambda: file_statement(found, form, as_of), block_bytes, reading)
+        copy_blocks(lambda: file_statement(found, form, as_of), block_bytes, reading, pace)
     ) as blocks:
         yield next(blocks)
         if form.opening:
@@ -164,7 +170,10 @@ def rows_of(
 
 
 def copy_blocks(
-    statement: Callable[[], Composed], block_bytes: int, reading: str = READING
+    statement: Callable[[], Composed],
+    block_bytes: int,
+    reading: str = READING,
+    pace: Pace | None = None,
 ) -> Blocks:
     """Run a COPY TO STDOUT: yield nothing as soon as it runs, then its lines in blocks.
 
@@ -177,11 +186,17 @@ def copy_blocks(
         connection.cursor() as cursor,
     ):
         cursor.execute(reading)
-        return (yield from run_copy(cursor.cursor, statement(), block_bytes))
+        return (yield from run_copy(cursor.cursor, statement(), block_bytes, pace))
 
 
-def run_copy(cursor: Cursor[Any], statement: Composed, block_bytes: int = BLOCK_BYTES) -> Blocks:
+def run_copy(
+    cursor: Cursor[Any],
+    statement: Composed,
+    block_bytes: int = BLOCK_BYTES,
+    pace: Pace | None = None,
+) -> Blocks:
     """Run a COPY in an open transaction: yield nothing as soon as it runs, then its lines."""
+    pace = pace or new_pace()
     with cursor.copy(statement) as copy:
         yield b""
         rows = None
@@ -189,6 +204,8 @@ def run_copy(cursor: Cursor[Any], statement: Composed, block_bytes: int = BLOCK_
             block, rows = copy.connection.wait(_next_block(copy.connection, block_bytes))
             if block:
                 yield bytes(block)
+            if rows is None:
+                pace.spend(len(block))
     return rows
 
 

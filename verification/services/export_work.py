@@ -10,23 +10,24 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.db.models import F, Q, Subquery
 from django.utils.translation import gettext_noop as _
 
 from verification.models import ExportJob, LedgerCheckpoint, RecordErasure
 from verification.models.export_job import OPEN, JobState, Problem
 from verification.selectors.as_of import repeatable_checkpoint
+from verification.selectors.beside import beside
 from verification.selectors.export_form import GZIP_WINDOW, Blocks, FileForm, Layout
 from verification.selectors.export_jobs import count_between, first_attempt, kept_exports, part_end
 from verification.selectors.export_parquet import write_parquet
 from verification.selectors.exports import attempts_file
+from verification.selectors.pace import new_pace
 from verification.selectors.record import AttemptFilter
 from verification.services.bundling import provable_query, write_bundle
 from verification.services.delivery import Place
@@ -51,7 +52,7 @@ LEASE = timedelta(seconds=60)
 DELIVERED_WITHIN = timedelta(days=1)
 MAX_TRIES = 5
 REPORT_EVERY_S = 1.0
-READ_BYTES = 1024 * 1024
+READ_BYTES = 64 * 1024
 
 Stopping = Callable[[], bool]
 
@@ -231,7 +232,13 @@ class _Work:
         """Write one part behind what is kept; return its rows."""
         self._go_on()
         file.seek(self.job.size_bytes)
-        rows = _drain(attempts_file(which, form=form, as_of=as_of), file.write)
+        reporter = _Reporter(self)
+
+        def write(block: bytes) -> None:
+            file.write(block)
+            reporter(self.job.size_bytes)  # where it is gone on from is not moved by half a part
+
+        rows = _drain(attempts_file(which, form=form, as_of=as_of), write)
         file.flush()
         os.fsync(file.fileno())
         return rows
@@ -273,7 +280,7 @@ class _Work:
     def _compress(self) -> None:
         """Compress the part, with the same bytes whenever it is done; it takes the part's place."""
         deflate = zlib.compressobj(wbits=GZIP_WINDOW)
-        reporter = _Reporter(self)
+        reporter, pace = _Reporter(self), new_pace()
         with (
             self.folder.open_part(self.job.pk) as source,
             self.folder.open_next(self.job.pk) as target,
@@ -281,6 +288,7 @@ class _Work:
             while block := source.read(READ_BYTES):
                 target.write(deflate.compress(block))
                 reporter(self.job.size_bytes)
+                pace.spend(len(block))
             target.write(deflate.flush())
             target.flush()
             os.fsync(target.fileno())
@@ -331,14 +339,7 @@ class _Work:
     def report(self, size_bytes: int) -> None:
         """Say how far it is while this thread's connection is taken by what is read."""
         self._go_on()
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            beside.submit(self._keep_beside, size_bytes).result()
-
-    def _keep_beside(self, size_bytes: int) -> None:
-        try:
-            self._keep(size_bytes=size_bytes)
-        finally:
-            connection.close()
+        beside(lambda: self._keep(size_bytes=size_bytes))
 
     def _keep(self, **values: Any) -> None:
         """Store how far it is and prolong the lease; _LostError if it is not ours any more."""
