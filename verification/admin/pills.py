@@ -82,7 +82,7 @@ def risk_pills(attempt: VerificationAttempt) -> list[SafeString]:
     """Return a pill for a suspected attack and for each raised device tag, the first few.
 
     One quiet pill says that risks were looked for and none reported; nothing says that nobody
-    looked.
+    looked, or that what was reported has been erased.
     """
     tags = raised_tags(attempt)
     pills = (
@@ -92,8 +92,9 @@ def risk_pills(attempt: VerificationAttempt) -> list[SafeString]:
     if len(tags) > TAGS_IN_A_LIST:
         pills.append(pill(f"+{len(tags) - TAGS_IN_A_LIST}", tone="warn", shape="triangle"))
     looked = attempt.is_attack is not None or attempt.device_tags is not None
+    is_known = looked and attempt.commitment_key is not None
     return pills or (
-        [pill(gettext("No risk reported"), tone="plain", shape="check")] if looked else []
+        [pill(gettext("No risk reported"), tone="plain", shape="check")] if is_known else []
     )
 
 

@@ -97,11 +97,15 @@ class RetentionAdmin(ActingAdmin[RetentionRun]):
         if request.method not in READING:
             return HttpResponseNotAllowed(READING)
         waiting = open_run()
+        is_record = request.GET.get("what") == Kept.RECORD
+        what = Kept.RECORD if is_record else Kept.EVIDENCE
         return self.page(
             request,
             "retention_due",
-            _("What is due"),
-            figures=due_context(preview_of(timezone.now())),
+            _("Records that are due") if is_record else _("Evidence that is due"),
+            what=what.value,
+            is_record=is_record,
+            figures=due_context(preview_of(timezone.now(), what)),
             may_ask=may(request, "request_purge"),
             waiting=run_address(waiting) if waiting else None,
         )
@@ -132,14 +136,18 @@ class RetentionAdmin(ActingAdmin[RetentionRun]):
         """Ask that what is due expires."""
         if refused := self.unless_posted(request, "request_purge"):
             return refused
+        what = request.POST.get("what", Kept.EVIDENCE.value)
         try:
             run = request_run(
+                what=what,
                 reason=request.POST.get("reason", ""),
                 by=person_of(request),
                 runtime=get_runtime(),
             )
         except ServiceError as error:
-            return self.refusal(request, error, reverse("admin:verification_retentionrun_due"))
+            back = reverse("admin:verification_retentionrun_due")
+            records = f"?what={Kept.RECORD.value}" if what == Kept.RECORD else ""
+            return self.refusal(request, error, back + records)
         messages.success(request, _("The request is on record. Somebody else must decide on it."))
         return HttpResponseRedirect(run_address(run))
 
@@ -194,5 +202,5 @@ def _list() -> str:
 def _decision(request: HttpRequest) -> bool:
     approve = read_approval(request)
     if approve and "sure" not in request.POST:
-        raise BadReasonError(_("Confirm that the evidence is to be gone for ever."))
+        raise BadReasonError(_("Confirm that it is to be gone for ever."))
     return approve

@@ -66,6 +66,7 @@ def run_row(run: RetentionRun) -> dict[str, Any]:
     """Return one run, for the list."""
     return {
         "address": run_address(run),
+        "what": KEPT[run.what],
         "when": brief_moment(run.asked_at),
         "by": text(run.asked_by.get_username()),
         "approver": text(run.decided_by.get_username()) if run.decided_by else None,
@@ -84,6 +85,7 @@ def due_context(preview: Preview) -> dict[str, Any]:
         "held": grouped(preview.held),
         "doubtful": grouped(preview.doubtful),
         "has_due": preview.due > 0,
+        "waiting": preview.waiting,
         "items": [
             {
                 "month": each.month,
@@ -101,6 +103,7 @@ def run_context(run: RetentionRun) -> dict[str, Any]:
     preview = read_preview(run.preview)
     return {
         "run": run,
+        "is_record": run.what == Kept.RECORD,
         "state": state_of(run),
         "facts": _facts(run),
         "is_open": run.state == RunState.ASKED,
@@ -117,6 +120,7 @@ def run_context(run: RetentionRun) -> dict[str, Any]:
 
 def _facts(run: RetentionRun) -> list[Fact]:
     found = [
+        Fact(_("What expires"), text(str(KEPT[run.what]))),
         Fact(_("Asked for by"), text(run.asked_by.get_username())),
         Fact(_("Asked for"), moment(run.asked_at)),
         Fact(_("Reason"), text(run.reason)),

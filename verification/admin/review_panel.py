@@ -83,7 +83,9 @@ def review_context(
         return {"judged": None}
     policy = _policy_of(attempt)
     review = review_of(attempt)
-    may = {each for each in DUTIES if person.has_perm(f"verification.{each}")}
+    # Nothing more is done about a record whose texts were erased.
+    duties = DUTIES if attempt.commitment_key is not None else ()
+    may = {each for each in duties if person.has_perm(f"verification.{each}")}
     return {
         "judged": {
             "verdict": decided_pill(attempt.verdict),

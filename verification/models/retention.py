@@ -107,7 +107,7 @@ class RetentionRule(models.Model):
 
 
 class RetentionRun(models.Model):
-    """Evidence that was due when somebody asked: approved by another, destroyed by the worker.
+    """Evidence, or records, due when somebody asked: approved by another, gone by the worker.
 
     `preview` holds the figures as they stood when it was asked for. The worker goes from the
     oldest attempt to the newest; `position_id` is the last one it has read, `seen` how many of
@@ -115,6 +115,7 @@ class RetentionRun(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
+    what = models.CharField(max_length=8, choices=Kept.choices, default=Kept.EVIDENCE)
     state = models.CharField(max_length=9, choices=RunState.choices)
     preview = models.JSONField()
     reason = models.CharField(max_length=500)
@@ -154,6 +155,9 @@ class RetentionRun(models.Model):
             models.CheckConstraint(
                 name="retention_run_four_eyes",
                 condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("asked_by")),
+            ),
+            models.CheckConstraint(
+                name="retention_run_what_known", condition=Q(what__in=["evidence", "record"])
             ),
             models.CheckConstraint(
                 name="retention_run_state_known",

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from verification.models.attempt import VerificationAttempt
 from verification.models.client import ApiClient
 from verification.models.erasure import Decision, Erasure, LegalBasis
-from verification.models.retention import RetentionRule
+from verification.models.retention import RetentionRule, RetentionRun
 
 SUBJECT_REPORTED = "subject.reported"
 SUBJECT_ERASURE_REQUESTED = "subject.erasure_requested"
@@ -196,7 +196,7 @@ class SubjectErasureItem(models.Model):
 
 
 class RecordErasure(models.Model):
-    """The texts of an attempt's record were erased: for whose request, and by which rule.
+    """The texts of an attempt's record were erased: by which rule, for a request or in a run.
 
     What told of the person is gone for ever from the rows of the attempt, its sessions, its former
     states and its notes. The database refuses it before the rule for records has run out.
@@ -208,7 +208,12 @@ class RecordErasure(models.Model):
         primary_key=True,
         related_name="erased_record",
     )
-    request = models.ForeignKey(SubjectErasure, on_delete=models.PROTECT, related_name="records")
+    request = models.ForeignKey(
+        SubjectErasure, on_delete=models.PROTECT, null=True, related_name="records"
+    )
+    run = models.ForeignKey(
+        RetentionRun, on_delete=models.PROTECT, null=True, related_name="records"
+    )
     rule = models.ForeignKey(RetentionRule, on_delete=models.PROTECT, related_name="+")
     erased_at = models.DateTimeField()
 
@@ -221,6 +226,13 @@ class RecordErasure(models.Model):
         default_permissions = ()
         indexes: ClassVar[list[models.Index]] = [
             models.Index(name="record_erased_at", fields=["-erased_at"]),
+        ]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                name="record_erased_once_agreed",
+                condition=Q(request__isnull=False, run__isnull=True)
+                | Q(request__isnull=True, run__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

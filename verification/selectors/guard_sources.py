@@ -20,6 +20,7 @@ MIGRATIONS = (
     "0031_retention_guards",
     "0033_subject_guards",
     "0035_record_erasure_guards",
+    "0037_record_run_guards",
 )
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 

@@ -26,8 +26,8 @@ Row = TypeVar("Row", VerificationAttempt, VerificationSession)
 
 LIST_COLUMNS = (
     "id", "created_at", "biz_no", "subject", "client__name", "region", "state", "outcome",
-    "result_code", "result_message", "error_code", "is_attack", "device_tags", "verdict",
-    "review__state", "review__decision",
+    "result_code", "result_message", "error_code", "is_attack", "device_tags", "commitment_key",
+    "verdict", "review__state", "review__decision",
     *(f"{reference}_confidence" for reference in ("ref1", "ref2", "idcard")),
     *(
         f"{reference}_threshold_{rate}"

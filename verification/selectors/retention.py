@@ -33,10 +33,9 @@ class Rules:
         found = {rule.pk: rule for rule in (self.evidence(kind, region) for kind in kinds)}
         return min(found.values(), key=lambda rule: (-rule.days, rule.pk))
 
-    def least_evidence_days(self) -> int:
-        """Return below which age no evidence is due."""
-        evidence = Kept.EVIDENCE.value
-        return min(rule.days for rule in self.by_place.values() if rule.what == evidence)
+    def least_days(self, what: str) -> int:
+        """Return below which age no evidence is due, or no record."""
+        return min(rule.days for rule in self.by_place.values() if rule.what == what)
 
     def _first(self, *places: tuple[str | None, str | None]) -> RetentionRule:
         wanted = ((Kept.EVIDENCE.value, *each) for each in places)

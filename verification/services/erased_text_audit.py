@@ -34,7 +34,7 @@ def _row(entry: EntryRow, row: RecordErasureRow, dossier: Dossier) -> Iterator[F
     if is_other(said, _told_of(row)):
         yield FaultCode.ERASURE, "the erased record that stands behind differs", entry
     elif not row.is_approved:
-        yield FaultCode.FOUR_EYES, "no request that two people agreed on stands behind it", entry
+        yield FaultCode.FOUR_EYES, "nothing that two people agreed on stands behind it", entry
     elif not row.is_due:
         yield FaultCode.ERASURE, "the record was not due by the rule that it names", entry
     elif any(each.sealed is not None for each in dossier.keys):
@@ -46,7 +46,7 @@ def _told_of(row: RecordErasureRow) -> Mapping[str, str | None]:
         "at": row.erased_at,
         "attempt": row.attempt,
         "kind": RECORD_ERASED,
-        "request": row.request,
+        **({"request": row.request} if row.request else {"run": row.run}),
         "rule": row.rule,
     }
 

@@ -1,4 +1,6 @@
-"""Destroy the keys whose time is over, as an approved run says; slice by slice, in the worker.
+"""Destroy keys, or erase texts of records, whose time is over, as an approved run says.
+
+Slice by slice, in the worker.
 
 Each page is one transaction: what expires, its entries, and how far the run is. So a worker that
 is killed has done a page whole or not at all, and the next one goes on behind it.
@@ -16,10 +18,11 @@ from django.db.models import BinaryField, F, Func, QuerySet
 
 from verification.ledger.canonical import Json
 from verification.models import Evidence, EvidenceKey, Expiry, RetentionRule, RetentionRun
-from verification.models.retention import WORKING, RunState
-from verification.selectors.due import SETTLED, Page, keys_from
+from verification.models.retention import WORKING, Kept, RunState
+from verification.selectors.due import Page, Standing, keys_page, records_page
 from verification.selectors.holds import held_attempts
 from verification.selectors.retention import Rules, rules_in_force
+from verification.services.record_erasing import erase_record
 from verification.services.retention import has_other_rules
 from verification.services.retention_entries import ended_entry, expired_entry
 from verification.services.retention_lock import share_destructions
@@ -29,12 +32,15 @@ from verification.services.staging import stage
 logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 500
+RECORDS_AT_ONCE = 100
+"""Each has its sessions, former states and notes."""
+
 SLICE_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """What is to be done with a page: whose key expires by which rule, and how many stay."""
+    """What is to be done with a page: what expires by which rule, and how many stay."""
 
     expiring: Mapping[UUID, RetentionRule]
     held: int
@@ -78,12 +84,10 @@ def _page(runtime: Runtime, size: int) -> bool:
         if has_other_rules(run):
             _end(run, RunState.CANCELLED, now)
             return False
-        page = _next_page(run, size)
-        _expire(run, page, now)
-        if len(page) < size:
+        is_last = _records(run, size, now) if run.what == Kept.RECORD else _keys(run, size, now)
+        if is_last:
             _end(run, RunState.DONE, now)
-            return False
-    return True
+    return not is_last
 
 
 def _start(run: RetentionRun, now: datetime) -> None:
@@ -91,17 +95,31 @@ def _start(run: RetentionRun, now: datetime) -> None:
     run.save(update_fields=["state", "started_at"])
 
 
-def _next_page(run: RetentionRun, size: int) -> Page:
-    keys = keys_from(run.position_id, run.asked_at).select_for_update(of=("self",))
-    columns = ("attempt_id", "attempt__created_at", "attempt__region", "attempt__state")
-    return list(keys.values_list(*columns)[:size])
+def _keys(run: RetentionRun, size: int, now: datetime) -> bool:
+    """Do a page of keys; return whether it was the last one."""
+    page = keys_page(run.position_id, run.asked_at, size)
+    rules, kinds = rules_in_force(), _kinds([each.attempt_id for each in page])
+    due = _due(
+        page, lambda each: _rule(rules, kinds.get(each.attempt_id, ()), each.region), run.asked_at
+    )
+    _expire(run, due, now)
+    _count(run, page, due, len(due.expiring))
+    return len(page) < size
 
 
-def _expire(run: RetentionRun, page: Page, now: datetime) -> None:
-    """Destroy the keys of a page that are due, and count the others that are."""
-    if not page:
-        return
-    due = _due(page, run.asked_at)
+def _records(run: RetentionRun, size: int, now: datetime) -> bool:
+    """Do a page of records, whose evidence is gone; return whether it was the last one."""
+    size = min(size, RECORDS_AT_ONCE)
+    page = records_page(run.position_id, run.asked_at, size)
+    rules = rules_in_force()
+    due = _due(page, lambda each: rules.record(each.region), run.asked_at)
+    erased = sum(erase_record(attempt_id=each, basis=run, at=now) for each in due.expiring)
+    _count(run, page, due, erased)
+    return len(page) < size
+
+
+def _expire(run: RetentionRun, due: _Due, now: datetime) -> None:
+    """Destroy the keys that are due."""
     rows = [
         Expiry(attempt_id=attempt_id, run_id=run.pk, rule_id=rule.pk, expired_at=now)
         for attempt_id, rule in due.expiring.items()
@@ -111,24 +129,29 @@ def _expire(run: RetentionRun, page: Page, now: datetime) -> None:
     keys = EvidenceKey.objects.filter(pk__in=list(due.expiring))
     keys.update(sealed=None, erased_at=now)
     stage(expired_entry(row, evidence=destroyed[row.attempt_id]) for row in rows)
-    run.expired += len(rows)
+
+
+def _count(run: RetentionRun, page: Page, due: _Due, expired: int) -> None:
+    if not page:
+        return
+    run.expired += expired
     run.held += due.held
     run.doubtful += due.doubtful
-    run.seen += len(rows) + due.held + due.doubtful
-    run.position_id = page[-1][0]
+    run.seen += expired + due.held + due.doubtful
+    run.position_id = page[-1].attempt_id
     run.save(update_fields=["seen", "expired", "held", "doubtful", "position_id"])
 
 
-def _due(page: Page, at: datetime) -> _Due:
-    rules, kinds = rules_in_force(), _kinds([row[0] for row in page])
+def _due(page: Page, rule_of: Callable[[Standing], RetentionRule | None], at: datetime) -> _Due:
+    """Return what is due of a page by the rule of each."""
     found: dict[UUID, RetentionRule] = {}
     doubtful: set[UUID] = set()
-    for attempt_id, created_at, region, state in page:
-        rule = _rule(rules, kinds.get(attempt_id, ()), region)
-        if rule is not None and created_at + timedelta(days=rule.days) <= at:
-            found[attempt_id] = rule
-            if state not in SETTLED:
-                doubtful.add(attempt_id)
+    for each in page:
+        rule = rule_of(each)
+        if rule is not None and each.created_at + timedelta(days=rule.days) <= at:
+            found[each.attempt_id] = rule
+            if not each.is_over:
+                doubtful.add(each.attempt_id)
     held = held_attempts(found)
     kept = held | doubtful
     expiring = {each: rule for each, rule in found.items() if each not in kept}

@@ -18,6 +18,7 @@ from verification.lifecycle import OPEN, State
 from verification.models import (
     PastRow,
     RecordErasure,
+    RetentionRun,
     ReviewStep,
     SavedFilter,
     SubjectErasure,
@@ -36,12 +37,12 @@ KEPT_STATES = frozenset({*OPEN, State.IN_DOUBT})
 """States in which something may still come of an attempt."""
 
 
-def erase_record(*, attempt_id: UUID, request: SubjectErasure, at: datetime) -> bool:
-    """Erase the texts of an attempt that an approved request names; return whether.
+def erase_record(*, attempt_id: UUID, basis: SubjectErasure | RetentionRun, at: datetime) -> bool:
+    """Erase the texts of an attempt, for an approved request or in an approved run; return whether.
 
     False, and nothing done, while its record must be kept, or if it was done before. Belongs
-    inside the transaction of the request's item, behind the shared lock, when the key of the
-    evidence is gone and nothing holds the attempt: the database refuses it otherwise.
+    inside the transaction that counts it, behind the shared lock, when the key of the evidence is
+    gone and nothing holds the attempt: the database refuses it otherwise.
     """
     attempt = VerificationAttempt.objects.select_for_update(of=("self",)).get(pk=attempt_id)
     rule = rules_in_force().record(attempt.region)
@@ -50,7 +51,8 @@ def erase_record(*, attempt_id: UUID, request: SubjectErasure, at: datetime) -> 
         return False
     if attempt.created_at > before:
         return False
-    row = RecordErasure.objects.create(attempt=attempt, request=request, rule=rule, erased_at=at)
+    agreed = {"run" if isinstance(basis, RetentionRun) else "request": basis}
+    row = RecordErasure.objects.create(attempt=attempt, rule=rule, erased_at=at, **agreed)
     sessions = _empty_sessions(attempt, before)
     _empty_copies(attempt)
     is_closed = attempt.closing_reason is not None
@@ -62,13 +64,14 @@ def erase_record(*, attempt_id: UUID, request: SubjectErasure, at: datetime) -> 
 
 
 def erased_entry(row: RecordErasure, sessions: Sequence[UUID]) -> bytes:
-    """Say whose texts were erased, by which rule, for which request; and of which sessions."""
+    """Say whose texts were erased, by which rule, by what agreement; and of which sessions."""
+    agreed = {"request": row.request_id} if row.request_id else {"run": row.run_id}
     return canonical(
         {
             "at": utc_text(row.erased_at),
             "attempt": str(row.attempt_id),
             "kind": RECORD_ERASED,
-            "request": str(row.request_id),
+            **{name: str(each) for name, each in agreed.items()},
             "rule": str(row.rule_id),
             "sessions": [str(each) for each in sessions],
         }

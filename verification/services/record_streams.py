@@ -192,13 +192,15 @@ class ExpiryRow(NamedTuple):
 
 
 class RecordErasureRow(NamedTuple):
-    """That the texts of an attempt were erased: for which request, by which rule.
+    """That the texts of an attempt were erased: for which request, or in which run; by which rule.
 
-    `is_approved`: two people agreed on the request; `is_due`: the rule had run out by then.
+    `is_approved`: two people agreed on it; `is_due`: the rule had run out by then, or when the run
+    was asked for.
     """
 
     attempt: str
-    request: str
+    request: str | None
+    run: str | None
     rule: str
     erased_at: str
     is_approved: bool
@@ -301,13 +303,15 @@ EXPIRIES = f"""
 """  # noqa: S608 - our own columns
 
 RECORD_ERASURES = f"""
-    SELECT row.attempt_id::text, row.request_id::text, row.rule_id::text,
+    SELECT row.attempt_id::text, row.request_id::text, row.run_id::text, row.rule_id::text,
         {utc_sql("row.erased_at")}, coalesce(request.decided_by_id <> request.requested_by_id
-            AND request.decision = 'approved', false),
-        coalesce(a.created_at + rule.days * interval '24 hours' <= row.erased_at
-            AND rule.what = 'record', false)
+            AND request.decision = 'approved', run.decided_by_id <> run.asked_by_id
+            AND run.state <> 'refused' AND run.what = 'record', false),
+        coalesce(a.created_at + rule.days * interval '24 hours'
+            <= coalesce(run.asked_at, row.erased_at) AND rule.what = 'record', false)
     FROM verification_record_erasure AS row
     LEFT JOIN verification_subject_erasure AS request ON request.id = row.request_id
+    LEFT JOIN verification_retention_run AS run ON run.id = row.run_id
     LEFT JOIN verification_retention_rule AS rule ON rule.id = row.rule_id
     LEFT JOIN verification_attempt AS a ON a.id = row.attempt_id
     {{where}} ORDER BY row.attempt_id

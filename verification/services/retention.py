@@ -82,24 +82,27 @@ def set_rule(
     return row
 
 
-def request_run(*, reason: str, by: AbstractUser, runtime: Runtime) -> RetentionRun:
-    """Ask that what is due now expires; destroys nothing.
+def request_run(
+    *, reason: str, by: AbstractUser, runtime: Runtime, what: str = Kept.EVIDENCE
+) -> RetentionRun:
+    """Ask that evidence, or records, due now expire; destroys nothing.
 
-    Raises NotPermittedError, BadReasonError, NothingDueError, and RunOpenError if another one
-    waits or works: so repeating does no harm.
+    Raises NotPermittedError, BadRuleError for another `what`, BadReasonError, NothingDueError, and
+    RunOpenError if another one waits or works: so repeating does no harm.
     """
     check_permission(by, "request_purge")
-    said = read_reason(reason)
+    said, kept = read_reason(reason), _what(what)
     with transaction.atomic():
         share_destructions()
         if open_run() is not None:
             raise RunOpenError(_("Another run waits or works already."))
         now = runtime.now()
-        preview = preview_of(now)
+        preview = preview_of(now, kept)
         if not preview.due:
             raise NothingDueError(_("Nothing is due."))
         row = RetentionRun.objects.create(
             id=uuid7(now),
+            what=kept.value,
             state=RunState.ASKED,
             preview=preview.to_json(),
             reason=said,

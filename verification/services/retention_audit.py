@@ -53,8 +53,10 @@ RULES = f"""
 RUNS = f"""
     SELECT id::text, state, preview::text, reason, asked_by_id::text, {utc_sql("asked_at")},
         decided_by_id::text, {utc_sql("decided_at")}, {utc_sql("finished_at")},
-        finished_by_id::text, expired, held, doubtful, (
-            SELECT pg_catalog.count(*) FROM verification_expiry AS e WHERE e.run_id = row.id)
+        finished_by_id::text, expired, held, doubtful, what, CASE what WHEN 'record' THEN (
+            SELECT pg_catalog.count(*) FROM verification_record_erasure AS e
+            WHERE e.run_id = row.id)
+        ELSE (SELECT pg_catalog.count(*) FROM verification_expiry AS e WHERE e.run_id = row.id) END
     FROM verification_retention_run AS row ORDER BY id
 """  # noqa: S608 - our own columns
 HOLDS = f"""
@@ -75,7 +77,7 @@ BROKEN = """
 
 
 class RunRow(NamedTuple):
-    """A run as the table has it, and how many keys name it."""
+    """A run as the table has it, and how many keys, or erased records, name it."""
 
     id: str
     state: str
@@ -90,6 +92,7 @@ class RunRow(NamedTuple):
     expired: int
     held: int
     doubtful: int
+    what: str
     rows: int
 
 
@@ -130,7 +133,8 @@ def _read(entries: Iterable[bytes]) -> tuple[Told, list[Fault]]:
             place = kind, str(entry.get(IDENTITY[kind]))
             if place in told:
                 twice.append(_fault(f"{IDENTITY[kind]} {place[1]} {WORDS[kind]} twice"))
-            told[place] = entry
+            # The first runs were all about evidence, and did not say so.
+            told[place] = {"what": "evidence", **entry} if kind == RUN_REQUESTED else entry
     return told, twice
 
 
@@ -159,7 +163,7 @@ def _rule(
 def _run(row: RunRow) -> Iterator[tuple[str, str, str, Facts]]:
     digest = hashlib.sha256(canonical(json.loads(row.preview))).hexdigest()
     asked = {"by_id": row.asked_by, "at": row.asked_at, "reason_sha256": text_sha256(row.reason)}
-    yield "run", row.id, RUN_REQUESTED, {**asked, "preview_sha256": digest}
+    yield "run", row.id, RUN_REQUESTED, {**asked, "preview_sha256": digest, "what": row.what}
     if row.decided_by is not None:
         kind = RUN_REFUSED if row.state == "refused" else RUN_APPROVED
         yield "run", row.id, kind, {"by_id": row.decided_by, "at": row.decided_at}
@@ -192,7 +196,7 @@ def _unsaid(connection: psycopg.Connection[Any]) -> Iterator[Fault]:
         if run.decided_by == run.asked_by:
             yield Fault(FaultCode.FOUR_EYES, f"run {run.id}: one person asked and decided")
         if run.expired != run.rows:
-            yield _fault(f"run {run.id} counts {run.expired} keys, and {run.rows} name it")
+            yield _fault(f"run {run.id} counts {run.expired}, and {run.rows} name it")
     for id_, *_rest, placed_by, _at, _reason, lifted_by, _lifted_at in connection.execute(HOLDS):
         if lifted_by == placed_by:
             yield Fault(FaultCode.FOUR_EYES, f"hold {id_}: one person placed and lifted it")

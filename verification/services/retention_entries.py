@@ -38,6 +38,7 @@ def requested_entry(row: RetentionRun, *, by: str) -> bytes:
         "preview_sha256": preview_sha256(row),
         "reason_sha256": text_sha256(row.reason),
         "run": str(row.pk),
+        "what": str(row.what),
     })  # fmt: skip
 
 

@@ -175,7 +175,7 @@ def _do(row: SubjectErasure, attempt_id: UUID, *, is_held: bool, runtime: Runtim
     if outcome is None:
         erased = erase_for_person(attempt_id=attempt_id, request=row, at=at)
     if not is_held:
-        erase_record(attempt_id=attempt_id, request=row, at=at)
+        erase_record(attempt_id=attempt_id, basis=row, at=at)
     _write(item, outcome or ItemOutcome.ERASED, erased, runtime)
 
 

@@ -4,11 +4,14 @@ import pytest
 from django.contrib.auth.models import User
 
 from tests.conftest import OpenToken
+from tests.integration.database.conftest import roles
 from tests.integration.ledger.lives import Lives, ahead
 from tests.integration.retention.runs import People
 from tests.integration.reveals.conftest import make_person
 from verification.models import ApiClient
 from verification.services.runtime import Runtime
+
+__all__ = ["roles"]
 
 DAY_S = 86_400
 

@@ -47,15 +47,15 @@ def rule(
     )
 
 
-def approved(people: People, runtime: Runtime) -> RetentionRun:
+def approved(people: People, runtime: Runtime, what: str = "evidence") -> RetentionRun:
     """Ask for a run, and approve it as somebody else."""
-    run = request_run(reason=REASON, by=people.approver, runtime=runtime)
+    run = request_run(what=what, reason=REASON, by=people.approver, runtime=runtime)
     return decide_run(run_id=run.pk, approve=True, by=people.second, runtime=runtime)
 
 
-def finished(people: People, runtime: Runtime) -> RetentionRun:
+def finished(people: People, runtime: Runtime, what: str = "evidence") -> RetentionRun:
     """Have a run done to its end."""
-    run = approved(people, runtime)
+    run = approved(people, runtime, what)
     while continue_runs(runtime=runtime):
         pass
     run.refresh_from_db()

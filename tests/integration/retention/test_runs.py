@@ -311,7 +311,7 @@ def test_what_the_owner_let_expire_shows(
     assert "expiries and their entries differ in number" in found
     assert "the key is gone without an entry" in found
     assert "the expiry that stands behind differs" in found
-    assert f"run {run.pk} counts 1 keys, and 2 name it" in found
+    assert f"run {run.pk} counts 1, and 2 name it" in found
 
 
 def test_a_run_that_one_person_made_shows(old: Lives, people: People, runtime: Runtime) -> None:

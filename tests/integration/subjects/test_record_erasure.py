@@ -454,7 +454,14 @@ def test_pages_say_so(old: Lives, people: Ours, client: Client) -> None:
     page = client.get(f"/admin/verification/verificationattempt/{attempt_id}/")
     assert page.status_code == HTTPStatus.OK
     assert b"The texts of this record were erased" in page.content
-    for untrue in (b"not given", b"No risk", b"no comparison", b"no device risk", b"contract does"):
+    for untrue in (
+        b"not given",
+        b"No risk",
+        b"no comparison",
+        b"no device risk",
+        b"contract does",
+        b"Open a review",
+    ):
         assert untrue not in page.content, untrue
     checked_page = client.post(f"/admin/verification/verificationattempt/{attempt_id}/verify/")
     assert checked_page.status_code == HTTPStatus.OK
@@ -463,6 +470,7 @@ def test_pages_say_so(old: Lives, people: Ours, client: Client) -> None:
     for name in ("verificationattempt", "verificationsession", "review"):
         listed = client.get(reverse(f"admin:verification_{name}_changelist"))
         assert listed.status_code == HTTPStatus.OK, name
+        assert b"No risk" not in listed.content, name
 
 
 def bundle_of(old: Lives, people: Ours, runtime: Runtime) -> tuple[UUID, Members]:

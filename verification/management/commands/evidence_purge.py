@@ -1,4 +1,7 @@
-"""`evidence_purge`: what is due by the rules, runs that let it expire, and how far they are."""
+"""`evidence_purge`: what is due by the rules, runs that let it expire, and how far they are.
+
+Of evidence, or of what records tell of persons.
+"""
 
 import json
 from argparse import ArgumentParser
@@ -11,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from verification.models import RetentionRun
+from verification.models.retention import Kept
 from verification.selectors.due import Preview, preview_of
 from verification.selectors.retention import recent_runs
 from verification.services.errors import ServiceError
@@ -23,7 +27,7 @@ NEEDED = {"request": ("by", "reason"), "approve": ("by",), "refuse": ("by",), "c
 class Command(BaseCommand):
     """Acts as the admin does, under the same rules and permissions; the worker destroys."""
 
-    help = "Let evidence expire whose retention is over: one person asks, another approves."
+    help = "Let evidence, or records, expire whose time is over: one asks, another approves."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the actions, and who acts and why."""
@@ -34,6 +38,12 @@ class Command(BaseCommand):
         actions.add_argument("--refuse", type=UUID, metavar="RUN")
         actions.add_argument("--cancel", type=UUID, metavar="RUN", help="end it early")
         actions.add_argument("--status", action="store_true", help="list the runs")
+        parser.add_argument(
+            "--what",
+            choices=[each.value for each in Kept],
+            default=Kept.EVIDENCE.value,
+            help="of a preview or a request: evidence, or what records tell of persons",
+        )
         parser.add_argument("--by", metavar="USERNAME", help="an account that may do it")
         parser.add_argument("--reason", metavar="TEXT", help="why a run is asked for")
         parser.add_argument("--json", action="store_true", help="write a preview as JSON")
@@ -49,7 +59,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _preview(self, options: dict[str, Any]) -> None:
-        preview = preview_of(timezone.now())
+        preview = preview_of(timezone.now(), options["what"])
         if options["json"]:
             self.stdout.write(json.dumps(preview.to_json(), indent=2))
             return
@@ -57,7 +67,9 @@ class Command(BaseCommand):
 
     def _request(self, options: dict[str, Any]) -> None:
         by = _person(options["by"])
-        run = request_run(reason=options["reason"], by=by, runtime=get_runtime())
+        run = request_run(
+            what=options["what"], reason=options["reason"], by=by, runtime=get_runtime()
+        )
         self.stdout.write(f"run {run.pk} asked for: {run.preview['expiring']} attempts")
 
     def _approve(self, options: dict[str, Any]) -> None:
@@ -85,6 +97,8 @@ class Command(BaseCommand):
             f"{preview.due} attempts are due: {preview.expiring} would expire, "
             f"{preview.held} are held, {preview.doubtful} are in doubt."
         )
+        if preview.waiting:
+            self.stdout.write(f"{preview.waiting} more wait until their evidence has expired.")
         for each in preview.items:
             self.stdout.write(f"{each.month} {each.region} {each.kind} {each.count}")
 
@@ -95,7 +109,8 @@ ACTIONS = ("preview", "request", "approve", "refuse", "cancel", "status")
 def _told(run: RetentionRun) -> str:
     asked = f"{run.asked_at:%Y-%m-%dT%H:%M:%SZ}"
     counts = f"expired {run.expired}, held {run.held}, in doubt {run.doubtful}"
-    return f"{run.pk} {asked} {run.state}: {run.seen} of {run.preview['due']}; {counts}"
+    how_far = f"{run.seen} of {run.preview['due']}"
+    return f"{run.pk} {asked} {run.what} {run.state}: {how_far}; {counts}"
 
 
 def _person(username: str) -> AbstractUser:
