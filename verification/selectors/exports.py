@@ -28,11 +28,15 @@ from verification.selectors.record import AttemptFilter, whole_attempts
 BLOCK_BYTES = 65_536
 """Small, so that what is read slowly is read evenly."""
 
-READING = "SET TRANSACTION READ ONLY; SET LOCAL datestyle = 'ISO'"
+# One process writes, and no other helps it: they would take the cores of submissions.
+READING = (
+    "SET TRANSACTION READ ONLY; SET LOCAL datestyle = 'ISO';"
+    " SET LOCAL max_parallel_workers_per_gather = 0"
+)
 # What is staged is read first, in the same snapshot; the hash of what changed must fit into memory.
 AS_OF_READING = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL datestyle = 'ISO';"
-    " SET LOCAL hash_mem_multiplier = 64"
+    " SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL hash_mem_multiplier = 64"
 )
 # Lines come from the index in their order: a sort of millions would hold back the first.
 IN_ORDER = "; SET LOCAL enable_sort = off"
@@ -101,7 +105,7 @@ def _lines(
         yield b""
         yield form.opening + header(form)
         return 0
-    reading = as_of_reading(query) if as_of else READING
+    reading = reading_of(query, AS_OF_READING if as_of else READING)
     with closing(
         copy_blocks(lambda: file_statement(found, form, as_of), block_bytes, reading, pace)
     ) as blocks:
@@ -111,10 +115,10 @@ def _lines(
         return (yield from blocks)
 
 
-def as_of_reading(query: AttemptQuery | AttemptFilter) -> str:
-    """Return what begins a transaction in which a query is read as of a checkpoint."""
+def reading_of(query: AttemptQuery | AttemptFilter, reading: str = AS_OF_READING) -> str:
+    """Return what begins a transaction in which a query is read, as of a checkpoint or of now."""
     finds_few = any(getattr(query, name, None) is not None for name in FEW)
-    return AS_OF_READING if finds_few else AS_OF_READING + IN_ORDER
+    return reading if finds_few else reading + IN_ORDER
 
 
 def header(form: FileForm) -> bytes:

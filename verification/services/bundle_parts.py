@@ -19,9 +19,9 @@ from verification.selectors.attempts import AttemptQuery
 from verification.selectors.export_form import Blocks, FileForm
 from verification.selectors.exports import (
     COPY_LINES,
-    as_of_reading,
     file_statement,
     found_of,
+    reading_of,
     rows_of,
     run_copy,
 )
@@ -120,7 +120,7 @@ def bundle_parts(
         raise UnprovableExportError(_("No attempt can be found by this."))
     period, size = scope.period(), Literal(scope.checkpoint.size)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(as_of_reading(query))
+        cursor.execute(reading_of(query))
         cursor.execute(ERASED_LATER.format(period=period, size=size))
         if cursor.fetchone() == (True,):
             raise UnprovableExportError(

@@ -4,14 +4,22 @@ import tracemalloc
 
 import psycopg
 import pytest
-from django.db import DataError, InternalError, OperationalError, connection
+from django.db import DataError, InternalError, OperationalError, connection, transaction
 from psycopg.sql import SQL
 
 from bench.rows import insert_attempts
 from tests.integration.exports.conftest import RecordAttempt, export, rows
 from verification.models import VerificationAttempt
 from verification.selectors.attempts import AttemptQuery
-from verification.selectors.exports import attempts_file, copy_blocks
+from verification.selectors.export_form import PLAIN_CSV
+from verification.selectors.exports import (
+    READING,
+    attempts_file,
+    copy_blocks,
+    found_of,
+    reading_of,
+    rows_of,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,6 +94,32 @@ def test_all_lines_come_from_one_snapshot(
         other_session.execute(ONE_MORE)
     assert b"one-more" not in b"".join(blocks)
     assert b"one-more" in b"".join(attempts_file(AttemptQuery()))
+
+
+def plan_of(query: AttemptQuery, reading: str) -> str:
+    """Return how PostgreSQL would read an export of many millions."""
+    found = found_of(query)
+    assert found is not None
+    cells = [(each.name, each.expression) for each in PLAIN_CSV.columns]
+    rows = SQL("EXPLAIN {}").format(rows_of(found, cells, None))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(reading)
+        # A table that is too small to be worth a sort, or help, gets them all the same.
+        cursor.execute(
+            "SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL parallel_setup_cost = 0"
+        )
+        cursor.execute("SET LOCAL parallel_tuple_cost = 0; SET LOCAL random_page_cost = 1000")
+        cursor.cursor.execute(rows)
+        return "\n".join(line for (line,) in cursor.fetchall())
+
+
+def test_lines_come_from_the_index_and_from_one_process(many_attempts: None) -> None:
+    free = plan_of(AttemptQuery(), "SET TRANSACTION READ ONLY")
+    assert "Sort" in free, "else this test could not fail"
+    plan = plan_of(AttemptQuery(), reading_of(AttemptQuery(), READING))
+    assert "attempt_created" in plan
+    assert "Sort" not in plan
+    assert "Gather" not in plan
 
 
 def test_an_export_can_change_nothing(record_attempt: RecordAttempt) -> None:
