@@ -21,6 +21,7 @@ MIGRATIONS = (
     "0033_subject_guards",
     "0035_record_erasure_guards",
     "0037_record_run_guards",
+    "0038_settled_records",
 )
 """Those that make guards or watchers, in order: of two definitions the later one holds."""
 

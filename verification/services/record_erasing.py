@@ -19,6 +19,7 @@ from verification.models import (
     PastRow,
     RecordErasure,
     RetentionRun,
+    Review,
     ReviewStep,
     SavedFilter,
     SubjectErasure,
@@ -26,6 +27,7 @@ from verification.models import (
     VerificationSession,
 )
 from verification.models.attempt import ERASED_COLUMNS
+from verification.models.review import ReviewState
 from verification.models.subject import RECORD_ERASED
 from verification.selectors.retention import rules_in_force
 from verification.services.entries import utc_text
@@ -40,16 +42,16 @@ KEPT_STATES = frozenset({*OPEN, State.IN_DOUBT})
 def erase_record(*, attempt_id: UUID, basis: SubjectErasure | RetentionRun, at: datetime) -> bool:
     """Erase the texts of an attempt, for an approved request or in an approved run; return whether.
 
-    False, and nothing done, while its record must be kept, or if it was done before. Belongs
-    inside the transaction that counts it, behind the shared lock, when the key of the evidence is
-    gone and nothing holds the attempt: the database refuses it otherwise.
+    False, and nothing done, while its record must be kept or somebody must decide on it, or if it
+    was done before. Belongs inside the transaction that counts it, behind the shared lock, when the
+    key of the evidence is gone and nothing holds the attempt: the database refuses it otherwise.
     """
     attempt = VerificationAttempt.objects.select_for_update(of=("self",)).get(pk=attempt_id)
     rule = rules_in_force().record(attempt.region)
     before = at - timedelta(days=rule.days)
     if attempt.commitment_key is None or attempt.state in KEPT_STATES:
         return False
-    if attempt.created_at > before:
+    if attempt.created_at > before or _is_in_review(attempt_id):
         return False
     agreed = {"run" if isinstance(basis, RetentionRun) else "request": basis}
     row = RecordErasure.objects.create(attempt=attempt, rule=rule, erased_at=at, **agreed)
@@ -76,6 +78,12 @@ def erased_entry(row: RecordErasure, sessions: Sequence[UUID]) -> bytes:
             "sessions": [str(each) for each in sessions],
         }
     )
+
+
+def _is_in_review(attempt_id: UUID) -> bool:
+    """Return whether people must decide. A review is locked, so that no note slips in behind."""
+    review = Review.objects.select_for_update().filter(pk=attempt_id).first()
+    return review is not None and review.state != ReviewState.DECIDED
 
 
 def _empty_sessions(attempt: VerificationAttempt, before: datetime) -> list[UUID]:

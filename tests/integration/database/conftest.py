@@ -228,3 +228,13 @@ def changed(roles: Roles, transactional_db: None) -> Iterator[Roles]:
     """Return the roles for a test that changes their grants."""
     yield roles
     grant_again(roles)
+
+
+def waits_for_a_lock() -> bool:
+    """Return whether some connection waits for another's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])

@@ -12,6 +12,7 @@ from django.test import Client
 
 from tests.integration.database.conftest import RESTRICT_VIOLATION, execute, refusal
 from tests.integration.database.roles import Roles, acting_as
+from tests.integration.desk.waiting import decide_all
 from tests.integration.exports.test_bundle import checked, made
 from tests.integration.ledger.lives import Lives, ahead, attempt, seal
 from tests.integration.retention.runs import (
@@ -38,9 +39,7 @@ from tests.owner import unguarded
 from verification.models import ApiClient, RecordErasure, RetentionRule, RetentionRun, Review
 from verification.models.attempt import ERASED_COLUMNS
 from verification.models.retention import RUN_REQUESTED, Kept
-from verification.models.review import ReviewState
 from verification.models.subject import RECORD_ERASED
-from verification.policy.terms import Decision
 from verification.selectors.due import preview_of
 from verification.selectors.export_columns import COLUMNS
 from verification.selectors.export_form import FileForm, choose_columns
@@ -49,7 +48,6 @@ from verification.services.expiring import continue_runs
 from verification.services.faults import FaultCode
 from verification.services.privileges import Kind
 from verification.services.retention import decide_run, request_run
-from verification.services.reviews import decide, second
 from verification.services.runtime import Runtime
 from verification.services.verifying import verify
 
@@ -70,24 +68,12 @@ def recent(client_app: ApiClient, runtime: Runtime) -> Lives:
     return lives_of(client_app, ahead(runtime, -1_800 * 86_400))
 
 
-def decided(people: People, runtime: Runtime) -> None:
-    """Let people decide all that waits for them."""
-    for review in Review.objects.exclude(state=ReviewState.DECIDED):
-        given = {"attempt_id": review.pk, "note": "", "runtime": runtime}
-        row = decide(
-            decision=Decision.REJECTED, reason_code="other", by=people.officer,
-            **{**given, "note": "long past, and never looked at"},
-        )  # fmt: skip
-        if row.state != ReviewState.DECIDED:
-            second(by=people.approver, **given)
-
-
 def test_records_go_when_their_evidence_has_gone_and_the_log_still_holds(
     old: Lives, people: People, runtime: Runtime
 ) -> None:
     attempt_id, other, unsent = told(old), closed(old), old.reaped_unsent()
     seal(old.runtime)
-    decided(people, runtime)
+    decide_all(people.officer, people.approver, runtime)
     preview = preview_of(runtime.now(), RECORD)
     assert (preview.due, preview.expiring, preview.waiting) == (2, 2, 1)
     finished(people, runtime)
@@ -217,7 +203,7 @@ def test_a_run_for_records_destroys_no_key(old: Lives, people: People, runtime: 
 def test_what_an_insider_did_shows(old: Lives, people: People, runtime: Runtime) -> None:
     attempt_id = told(old)
     seal(old.runtime)
-    decided(people, runtime)
+    decide_all(people.officer, people.approver, runtime)
     of_evidence = finished(people, runtime)
     run = finished(people, runtime, RECORD)
     seal(runtime)
@@ -265,7 +251,7 @@ def test_web_asks_and_the_worker_erases(
     old: Lives, people: People, runtime: Runtime, roles: Roles
 ) -> None:
     told(old)
-    decided(people, runtime)
+    decide_all(people.officer, people.approver, runtime)
     with acting_as(roles[Kind.WEB]):
         finished_by_web = approved(people, runtime)
     with acting_as(roles[Kind.WORKER]):
@@ -284,7 +270,7 @@ def test_a_bundle_shows_that_they_went(
     old: Lives, people: People, runtime: Runtime, tmp_path: Path
 ) -> None:
     told(old)
-    decided(people, runtime)
+    decide_all(people.officer, people.approver, runtime)
     finished(people, runtime)
     finished(people, runtime, RECORD)
     lives_of(old.client, runtime).settled()
@@ -304,7 +290,7 @@ def test_two_people_and_the_worker_make_a_run_in_the_admin(
     old: Lives, people: People, runtime: Runtime
 ) -> None:
     told(old)
-    decided(people, runtime)
+    decide_all(people.officer, people.approver, runtime)
     first, other = enter(people.approver), enter(people.administrator)
     due = "/admin/verification/retentionrun/due/?what=record"
     assert "1 more record is old enough" in text_of(first, due)
@@ -328,7 +314,7 @@ def test_two_people_and_the_worker_make_a_run_in_the_admin(
 
 def test_the_command_does_the_same(old: Lives, people: People, runtime: Runtime) -> None:
     told(old)
-    decided(people, runtime)
+    decide_all(people.officer, people.approver, runtime)
     said = command("--preview", "--what", RECORD)
     assert "0 attempts are due" in said
     assert "1 more wait until their evidence has expired." in said

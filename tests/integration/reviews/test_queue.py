@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.test import Client
 
 from tests.factories import NOON, make_attempt, make_client, make_evidence
+from tests.integration.database.conftest import waits_for_a_lock
 from tests.integration.reveals.conftest import make_person
 from tests.integration.reviews.conftest import make_review
 from verification.models import Review, ReviewStep
@@ -243,19 +244,10 @@ def test_who_decides_in_one_window_takes_the_next_in_another(officer: User, noon
                 note="", by=officer, runtime=noon,
             )  # fmt: skip
             taken = pool.submit(other_window)
-            while not _waits_for_a_lock():
+            while not waits_for_a_lock():
                 assert not taken.done()
                 time.sleep(0.01)
         assert taken.result() == other
-
-
-def _waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.django_db(transaction=True)

@@ -22,6 +22,7 @@ from django.urls import reverse
 
 from tests.integration.database.conftest import RESTRICT_VIOLATION, execute, refusal
 from tests.integration.database.roles import Roles, acting_as
+from tests.integration.desk.waiting import decide_all
 from tests.integration.exports.test_bundle import Members, checked, made, signed_off
 from tests.integration.ledger.lives import PACKET, SHA256, Lives, ahead, attempt, seal
 from tests.integration.reveals.conftest import make_person
@@ -112,7 +113,8 @@ class Ours(People):
     def ask(
         self, subject: str = WHO, reason: str = "the person has asked by letter"
     ) -> SubjectErasure:
-        """Ask for an erasure."""
+        """Ask for an erasure, of what nobody has to decide on any more."""
+        decide_all(self.olga, self.anna, self.runtime)
         return super().ask(subject, reason)
 
 
@@ -383,6 +385,7 @@ def test_an_erased_record_is_as_it_is(old: Lives, people: Ours, runtime: Runtime
 
 def test_an_insider_is_found_out(old: Lives, people: Ours, runtime: Runtime) -> None:
     attempt_id, other = told(old), told(old, key=None)
+    decide_all(people.olga, people.anna, runtime)
     seal(old.runtime)
     with unguarded("verification_attempt"):
         erase_alone(other)
