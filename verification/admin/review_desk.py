@@ -141,9 +141,9 @@ def _row(review: Review, person: AbstractUser, at: datetime) -> ReviewRow:
         state=review_pill(review),
         decision=decided_pill(review.decision) if review.decision else None,
         holder=text(review.leased_by.get_username()) if held and review.leased_by else None,
-        held_until=clock(review.leased_until) if held and review.leased_until else None,
+        held_until=clock(review.leased_until, at) if held and review.leased_until else None,
         is_mine=is_mine,
         assignee=text(review.assignee.get_username()) if review.assignee else None,
-        snoozed=clock(snoozed) if snoozed and snoozed > at else None,
+        snoozed=clock(snoozed, at) if snoozed and snoozed > at else None,
         can_choose=review.state == ReviewState.OPEN and (is_mine or not held),
     )

@@ -69,11 +69,11 @@ def reason_label(reason: str) -> str:
     return str(REASONS.get(reason, plain(reason)))
 
 
-def clock(at: datetime) -> SafeString:
-    """Show a time that is near: only the clock today, with the day otherwise."""
+def clock(at: datetime, now: datetime) -> SafeString:
+    """Show a time that is near: only the clock on the day of `now`, with the day otherwise."""
     local = timezone.localtime(at)
-    is_today = local.date() == timezone.localdate()
-    shape = "%H:%M" if is_today else "%Y-%m-%d %H:%M"
+    is_same_day = local.date() == timezone.localdate(now)
+    shape = "%H:%M" if is_same_day else "%Y-%m-%d %H:%M"
     return format_html('<time datetime="{}">{}</time>', at.isoformat(), local.strftime(shape))
 
 

@@ -202,7 +202,7 @@ def _is_decided(review: Review) -> bool:
 
 def _snoozed(review: Review, now: datetime) -> SafeString | None:
     until = review.snoozed_until
-    return clock(until) if until is not None and until > now else None
+    return clock(until, now) if until is not None and until > now else None
 
 
 def _lease(review: Review, person: Person, now: datetime) -> dict[str, Any] | None:
@@ -211,7 +211,7 @@ def _lease(review: Review, person: Person, now: datetime) -> dict[str, Any] | No
     return {
         "is_mine": review.leased_by_id == person.pk,
         "who": text(review.leased_by.get_username()),
-        "until": clock(review.leased_until),
+        "until": clock(review.leased_until, now),
     }
 
 

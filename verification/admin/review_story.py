@@ -71,5 +71,5 @@ def _detail(step: ReviewStep) -> SafeString | None:
     parts = [decided_pill(step.decision)] if step.decision else []
     parts += [text(step.assignee.get_username())] if step.assignee else []
     parts += [priority_pill(step.priority)] if step.priority else []
-    parts += [clock(step.until)] if step.until else []
+    parts += [clock(step.until, step.at)] if step.until else []
     return joined(parts) if parts else None

@@ -19,7 +19,12 @@ from verification.selectors.record import AttemptFilter
 from verification.services.errors import ExportDecidedError, NotPermittedError
 from verification.services.export_files import ExportFolder
 from verification.services.export_jobs import start_scheduled
-from verification.services.export_schedules import due_periods, period_of, start_due_exports
+from verification.services.export_schedules import (
+    SETTLED_AFTER,
+    due_periods,
+    period_of,
+    start_due_exports,
+)
 from verification.services.export_work import file_name, work_on_exports
 from verification.services.runtime import Runtime
 from verification.services.staff_exports import (
@@ -82,19 +87,20 @@ def schedule(auditor: User, runtime: Runtime) -> Schedule:
 def test_what_is_due_is_each_period_once(schedule: Schedule, runtime: Runtime) -> None:
     row = schedule()
     assert row.decided_at is not None
-    assert not list(due_periods(row, now=runtime.now()))
-    found = list(due_periods(row, now=row.decided_at + timedelta(days=3, minutes=6)))
+    assert not list(due_periods(row, now=row.decided_at + SETTLED_AFTER))
+    found = list(due_periods(row, now=row.decided_at + timedelta(days=3) + SETTLED_AFTER))
     assert len(found) == 3
     assert found[0].start <= row.decided_at < found[0].end == found[1].start
 
 
 @pytest.fixture
 def behind(schedule: Schedule, runtime: Runtime) -> ExportRequest:
-    """Return a daily schedule that was approved three days ago, as the record has it."""
+    """Return a daily schedule of which three periods are over and settled, as the record has it."""
     row = schedule()
     assert row.decided_at is not None
+    before = row.decided_at - timedelta(days=3) - SETTLED_AFTER
     with unguarded("verification_export_request"):
-        ExportRequest.objects.update(decided_at=row.decided_at - timedelta(days=3))
+        ExportRequest.objects.update(decided_at=before)
     seal(runtime)
     row.refresh_from_db()
     return row
